@@ -1,0 +1,48 @@
+import { ACK_DUE_CREDIT_SHARE, ACK_DUE_MS, costsCredit } from '@sanctum/protocol';
+
+/**
+ * Counts the frames of one connection that cost credit, repeats included, and says when an `ack` is due: at
+ * half the credit, or 250 ms after the first frame unacknowledged. Time is passed in, so it can be replayed.
+ */
+export class AckCounter {
+  readonly #dueCount: number;
+  #delivered = 0;
+  #acknowledged = 0;
+  #firstUnacknowledgedMs = 0;
+
+  /** @param credit the `credit` of this connection's `ready` */
+  constructor(credit: number) {
+    this.#dueCount = Math.max(1, Math.floor(credit * ACK_DUE_CREDIT_SHARE));
+  }
+
+  /** How many counted frames came on this connection. */
+  get delivered(): number {
+    return this.#delivered;
+  }
+
+  /** Counts a frame by its type, whatever became of it. Other types do not count. */
+  receive(type: string, nowMs: number): void {
+    if (!costsCredit(type)) return;
+    if (this.#delivered === this.#acknowledged) this.#firstUnacknowledgedMs = nowMs;
+    this.#delivered++;
+  }
+
+  /** When an `ack` is due, in the caller's time: in the past where it is due at once, undefined for never. */
+  dueAtMs(): number | undefined {
+    const waiting = this.#delivered - this.#acknowledged;
+    if (waiting === 0) return undefined;
+    return waiting >= this.#dueCount ? this.#firstUnacknowledgedMs : this.#firstUnacknowledgedMs + ACK_DUE_MS;
+  }
+
+  isDue(nowMs: number): boolean {
+    const dueAtMs = this.dueAtMs();
+    return dueAtMs !== undefined && dueAtMs <= nowMs;
+  }
+
+  /** The value for `ack.delivered`, which counts as sent from now on; undefined where it would say nothing new. */
+  take(): number | undefined {
+    if (this.#delivered === this.#acknowledged) return undefined;
+    this.#acknowledged = this.#delivered;
+    return this.#delivered;
+  }
+}

@@ -1,0 +1,8 @@
+// What the tests need beside npm packages; fetched before they run, so that no test waits for a download.
+import { ensurePostgres, ensurePsql, ensureRedis } from '@sanctum/local-servers';
+
+const progress = (line: string): void => void process.stderr.write(`• ${line}\n`);
+
+await ensurePostgres({ progress });
+await ensureRedis({ progress });
+await ensurePsql({ progress });

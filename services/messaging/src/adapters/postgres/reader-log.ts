@@ -1,0 +1,171 @@
+import type {
+  HeadsAnswer,
+  LogPage,
+  MembersAnswer,
+  Membership,
+  PageRequest,
+  ReaderLog,
+  ReplayPage,
+  ReplayRequest,
+  UserSnapshot,
+} from '../../ports.ts';
+import type { PostgresPool } from './pool.ts';
+import { readPages, readReplays } from './read-pages.ts';
+
+/** Index: conversation's primary key. Measured by the design: 10,000 heads of 2 million in 60 ms. */
+const READ_HEADS = {
+  name: 'read-heads',
+  text: `SELECT e.epoch, c.conversation_id, c.last_seq, c.floor_seq, c.members_version
+         FROM messaging.log_epoch e
+         LEFT JOIN messaging.conversation c ON c.conversation_id = ANY ($1::uuid[])`,
+};
+
+/** Index: user_state's key, conversation_member_user, conversation's key. */
+const READ_USERS = {
+  name: 'read-users',
+  text: `SELECT u.ord, e.epoch, coalesce(s.version, 0) AS version, m.conversation_id, m.joined_seq, m.left_seq,
+           m.members_version AS changed_version, c.last_seq, c.floor_seq, c.members_version
+         FROM unnest($1::text[]) WITH ORDINALITY u (user_id, ord)
+         CROSS JOIN messaging.log_epoch e
+         LEFT JOIN messaging.user_state s ON s.user_id = u.user_id
+         LEFT JOIN (messaging.conversation_member m JOIN messaging.conversation c USING (conversation_id))
+           ON m.user_id = u.user_id AND ($2 OR m.left_seq IS NULL)`,
+};
+
+/** Index: user_state's key. */
+const READ_USER_VERSIONS = {
+  name: 'read-user-versions',
+  text: 'SELECT user_id, version FROM messaging.user_state WHERE user_id = ANY ($1::text[])',
+};
+
+/** Index: the primary keys. $2 and $3 are pairs: the ordinal of a conversation in $1, and a user. */
+const READ_MEMBERS = {
+  name: 'read-members',
+  text: `SELECT q.ord, c.conversation_id, c.last_seq, c.members_version, m.user_id, m.joined_seq, m.left_seq,
+           m.members_version AS changed_version
+         FROM unnest($1::uuid[]) WITH ORDINALITY q (id, ord)
+         JOIN messaging.conversation c ON c.conversation_id = q.id
+         LEFT JOIN (unnest($2::integer[], $3::text[]) w (ord, user_id)
+                    JOIN messaging.conversation_member m ON m.user_id = w.user_id)
+           ON w.ord = q.ord AND m.conversation_id = q.id`,
+};
+
+const READ_EPOCH = { name: 'read-epoch', text: 'SELECT epoch FROM messaging.log_epoch' };
+
+interface HeadRow {
+  epoch: number;
+  conversation_id: string | null;
+  last_seq: number;
+  floor_seq: number;
+  members_version: number;
+}
+
+interface MemberRow {
+  conversation_id: string;
+  joined_seq: number;
+  left_seq: number | null;
+  changed_version: number;
+}
+
+export class PostgresReaderLog implements ReaderLog {
+  readonly #pool: PostgresPool;
+  readonly #payloadLimitBytes: number;
+
+  /** `payloadLimitBytes`: a larger payload fits no frame (`tooLargeAbove` of @sanctum/protocol). */
+  constructor(pool: PostgresPool, options: { readonly payloadLimitBytes: number }) {
+    this.#pool = pool;
+    this.#payloadLimitBytes = options.payloadLimitBytes;
+  }
+
+  readPages(requests: readonly PageRequest[]): Promise<(LogPage | undefined)[]> {
+    return readPages(this.#pool, requests, this.#payloadLimitBytes);
+  }
+
+  readReplays(requests: readonly ReplayRequest[]): Promise<ReplayPage[]> {
+    return readReplays(this.#pool, requests, this.#payloadLimitBytes);
+  }
+
+  async readHeads(conversationIds: readonly string[]): Promise<HeadsAnswer> {
+    const rows = await this.#pool.query<HeadRow>(READ_HEADS, [conversationIds]);
+    const heads = new Map(
+      rows.flatMap((row) =>
+        row.conversation_id === null
+          ? []
+          : [[row.conversation_id, { head: row.last_seq, floor: row.floor_seq, membersVersion: row.members_version }]],
+      ),
+    );
+    return { epoch: rows[0]!.epoch, heads };
+  }
+
+  async readUsers(
+    userIds: readonly string[],
+    options: { readonly withLeft: boolean },
+  ): Promise<{ epoch: number; users: UserSnapshot[] }> {
+    if (userIds.length === 0) return { epoch: await this.readEpoch(), users: [] };
+    const rows = await this.#pool.query<HeadRow & MemberRow & { ord: number; version: number }>(READ_USERS, [
+      userIds,
+      options.withLeft,
+    ]);
+    const users = userIds.map(() => ({ version: 0, memberships: [] as UserSnapshot['memberships'][number][] }));
+    for (const row of rows) {
+      const user = users[row.ord - 1]!;
+      user.version = row.version;
+      if (row.conversation_id === null) continue;
+      user.memberships.push({
+        ...toMembership(row),
+        present: row.left_seq === null,
+        head: row.last_seq,
+        floor: row.floor_seq,
+        membersVersion: row.members_version,
+      });
+    }
+    return { epoch: rows[0]!.epoch, users };
+  }
+
+  async readUserVersions(userIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.#pool.query<{ user_id: string; version: number }>(READ_USER_VERSIONS, [userIds]);
+    const versions = new Map(userIds.map((userId) => [userId, 0]));
+    for (const row of rows) versions.set(row.user_id, row.version);
+    return versions;
+  }
+
+  async readMembers(
+    requests: readonly { conversationId: string; userIds: readonly string[] }[],
+  ): Promise<(MembersAnswer | undefined)[]> {
+    if (requests.length === 0) return [];
+    const pairs = requests.flatMap((request, index) => request.userIds.map((userId) => ({ ord: index + 1, userId })));
+    const rows = await this.#pool.query<
+      MemberRow & { ord: number; user_id: string | null; last_seq: number; members_version: number }
+    >(READ_MEMBERS, [
+      requests.map((request) => request.conversationId),
+      pairs.map((pair) => pair.ord),
+      pairs.map((pair) => pair.userId),
+    ]);
+    const answers = new Array<(MembersAnswer & { members: Map<string, Membership> }) | undefined>(requests.length).fill(
+      undefined,
+    );
+    for (const row of rows) {
+      const answer = (answers[row.ord - 1] ??= {
+        membersVersion: row.members_version,
+        head: row.last_seq,
+        members: new Map(),
+      });
+      if (row.user_id !== null) answer.members.set(row.user_id, toMembership(row));
+    }
+    return answers;
+  }
+
+  async readEpoch(): Promise<number> {
+    const [row] = await this.#pool.query<{ epoch: number }>(READ_EPOCH);
+    return row!.epoch;
+  }
+}
+
+function toMembership(row: MemberRow): Membership {
+  return {
+    conversationId: row.conversation_id,
+    joinedSeq: row.joined_seq,
+    leftSeq: row.left_seq ?? undefined,
+    changedVersion: row.changed_version,
+  };
+}

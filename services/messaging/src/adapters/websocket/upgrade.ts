@@ -1,0 +1,48 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type ErrorCode, problem, PROBLEM_MEDIA_TYPE, SUBPROTOCOL } from '@sanctum/protocol';
+
+const PATH = '/ws';
+const RETRY_AFTER_SECONDS = 2;
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
+/** Why an upgrade is refused over HTTP; undefined: it is not. Tokens are judged later, by close codes. */
+export function checkUpgrade(
+  request: IncomingMessage,
+  options: {
+    readonly draining: boolean;
+    readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
+  },
+): Refusal | undefined {
+  const path = (request.url ?? '').split('?', 1)[0];
+  if (path !== PATH) return { code: 'not_found', detail: `WebSockets are served at ${PATH}.` };
+  if (options.draining) return { code: 'unavailable', detail: 'This pod is shutting down.' };
+  if (!options.originAllowed(request.headers.origin, request.headers.host)) {
+    return { code: 'origin_denied', detail: 'Pages of this origin may not connect: WEBSOCKET_ALLOWED_ORIGINS.' };
+  }
+  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+  if (!offered.includes(SUBPROTOCOL)) {
+    return { code: 'subprotocol_required', detail: `Offer the subprotocol ${SUBPROTOCOL}.` };
+  }
+  return undefined;
+}
+
+/** Answers with problem details and ends the socket. */
+export function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
+  const retry = refusal.code === 'unavailable' ? { retryAfterMs: RETRY_AFTER_SECONDS * 1000 } : {};
+  const answer = problem(refusal.code, { detail: refusal.detail, ...retry });
+  const body = JSON.stringify(answer);
+  const lines = [
+    `HTTP/1.1 ${answer.status} ${answer.title}`,
+    'Connection: close',
+    `Content-Type: ${PROBLEM_MEDIA_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(refusal.code === 'unavailable' ? [`Retry-After: ${RETRY_AFTER_SECONDS}`] : []),
+  ];
+  socket.on('error', () => {});
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}

@@ -1,0 +1,267 @@
+import { BUCKETS } from '../bucket.ts';
+import { jittered, type Clock, type Timer } from '../clock.ts';
+import { reasonOf } from '../errors.ts';
+import { Latch } from '../latch.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { BusSubscriber, DispatchLog, OutboxRow, StreamWriter, Verdict } from '../ports.ts';
+import { decodeWake } from '../wake-message.ts';
+import { BucketQueue } from './bucket-queue.ts';
+import { DispatchFigures } from './dispatch-figures.ts';
+import { publishBatch, type BatchResult, type Trouble } from './publish-batch.ts';
+import { Recovery } from './recovery.ts';
+import { resendRecent } from './resend-recent.ts';
+import { goesOneByOne, strike, type Suspicion } from './suspicion.ts';
+
+/** Buckets that this process works on at the same time; each takes a connection to Postgres. */
+const DISPATCH_LANES = 4;
+/** Another pod's wake is looked into after about this long: its own dispatcher has mostly done the work by then. */
+const REMOTE_WAKE_DELAY_MS = 10;
+
+export interface DispatcherOptions {
+  readonly log: DispatchLog;
+  readonly writer: StreamWriter;
+  /** Where other pods' intake says `wake`; without it the tick alone finds their rows. */
+  readonly bus?: BusSubscriber;
+  readonly metrics: Metrics;
+  readonly logger: Log;
+  readonly clock: Clock;
+  readonly settings: {
+    /** `DISPATCH_TICK_MS`, `DISPATCH_BATCH_SIZE`, `DISPATCH_MAX_ATTEMPTS`, `DISPATCH_STREAM_PARTITIONS`. */
+    readonly tickMs: number;
+    readonly batchSize: number;
+    readonly maxAttempts: number;
+    readonly partitions: number;
+  };
+}
+
+/**
+ * Moves committed rows from the outbox to the stream.
+ *
+ *   new → running ⇄ paused → stopping → stopped        start, stop, pause and resume are safe in any state
+ *
+ * Buckets become due by `wake` (this process' intake), by a look at what is pending (every tick, and soon after
+ * another pod's wake), and again at once where a batch was full. Lanes take due buckets one by one: own it,
+ * claim a batch, append it, record what became of each row (`DispatchLog.dispatchBucket`). Rows that failed are
+ * judged in verdicts.ts, outages in recovery.ts, rows that break connections in suspicion.ts.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #queue = new BucketQueue();
+  readonly #recovery: Recovery;
+  readonly #figures: DispatchFigures;
+  readonly #suspicions = new Map<number, Suspicion>();
+  readonly #tickNow = new Latch();
+  #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
+  #paused = false;
+  #memoryLost = false;
+  #remoteWake: Timer | undefined;
+  #work: Promise<unknown> = Promise.resolve();
+  #resending: Promise<void> | undefined;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#recovery = new Recovery(options.clock);
+    this.#figures = new DispatchFigures(options);
+    const { writer, bus } = options;
+    writer.onMemoryLost(() => {
+      this.#memoryLost = true;
+    });
+    // Lost with the connection, the subscription is made again with the next; the tick stands in meanwhile.
+    bus?.onReady(() => void bus.subscribe(['wake']).catch(() => {}));
+    bus?.onMessage((channel, bytes) => {
+      if (channel === 'wake' && decodeWake(bytes).length > 0) this.#lookSoon();
+    });
+  }
+
+  start(): void {
+    if (this.#state !== 'new') return;
+    this.#state = 'running';
+    const { bus, logger, settings } = this.#options;
+    if (bus?.connected) bus.subscribe(['wake']).catch(() => {});
+    logger.info('dispatcher_started', { ...settings, lanes: DISPATCH_LANES });
+    this.#setLanes();
+    const lanes = Array.from({ length: DISPATCH_LANES }, () => this.#lane());
+    this.#work = Promise.all([this.#tickLoop(), ...lanes]);
+  }
+
+  /** Finishes the batches under way; whatever is not sent stays pending, with no attempt spent. */
+  async stop(): Promise<void> {
+    const wasRunning = this.#state === 'running';
+    if (this.#state === 'new') this.#state = 'stopped';
+    if (wasRunning) this.#state = 'stopping';
+    this.#remoteWake?.cancel();
+    this.#queue.close();
+    this.#tickNow.say();
+    await this.#work;
+    await this.#resending;
+    this.#state = 'stopped';
+    if (wasRunning) this.#options.logger.info('dispatcher_stopped');
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#setLanes();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#setLanes();
+    this.#tickNow.say();
+  }
+
+  /** There are new rows: in these buckets, or somewhere. */
+  wake(buckets?: readonly number[]): void {
+    if (this.#state !== 'running') return;
+    if (buckets === undefined) this.#tickNow.say();
+    else this.#queue.add(buckets);
+  }
+
+  #lookSoon(): void {
+    if (this.#remoteWake !== undefined || this.#state !== 'running') return;
+    const { clock } = this.#options;
+    this.#remoteWake = clock.setTimer(jittered(clock, REMOTE_WAKE_DELAY_MS), () => {
+      this.#remoteWake = undefined;
+      this.#tickNow.say();
+    });
+  }
+
+  #setLanes(): void {
+    const { state } = this.#recovery;
+    if (this.#paused || state === 'resting') this.#queue.allow(0);
+    // While a row is suspected nothing else may break the connection, or be broken with it.
+    else this.#queue.allow(state === 'trying' || this.#suspicions.size > 0 ? 1 : DISPATCH_LANES);
+  }
+
+  async #tickLoop(): Promise<void> {
+    while (this.#state === 'running') {
+      await this.#tick();
+      if (this.#state !== 'running') return;
+      await this.#tickNow.wait(this.#options.clock, this.#options.settings.tickMs);
+    }
+  }
+
+  /** The backstop: whatever is pending becomes due. */
+  async #tick(): Promise<void> {
+    const { log, writer, metrics, clock } = this.#options;
+    await this.#figures.refresh();
+    if (this.#paused) return metrics.dispatchTicks.inc({ result: 'paused' });
+    if (this.#recovery.state === 'resting') {
+      if (!this.#recovery.due) return;
+      if (!(await writer.ping())) return this.#fail('redis');
+      this.#recovery.answered();
+    }
+    const end = metrics.dispatchTickDurationSeconds.startTimer();
+    try {
+      const buckets = await log.pendingBuckets();
+      if (buckets.length === 0) {
+        this.#recovery.succeeded();
+        metrics.dispatchTicks.inc({ result: 'empty' });
+        end();
+      }
+      // From a random one on, so that several dispatchers do not meet at each bucket.
+      const first = Math.floor(clock.random() * BUCKETS);
+      this.#queue.add(buckets.toSorted((a, b) => ((a - first + BUCKETS) % BUCKETS) - ((b - first + BUCKETS) % BUCKETS)));
+      this.#setLanes();
+      this.#resendIfLost();
+    } catch (error) {
+      this.#fail(reasonOf(error));
+    }
+  }
+
+  async #lane(): Promise<void> {
+    for (;;) {
+      const bucket = await this.#queue.take();
+      if (bucket === undefined) return;
+      await this.#dispatch(bucket);
+      this.#queue.release(bucket);
+    }
+  }
+
+  /** One round: a batch of one bucket. */
+  async #dispatch(bucket: number): Promise<void> {
+    const { log, writer, metrics, settings } = this.#options;
+    if (!writer.available) return this.#fail('redis', bucket);
+    let trouble = undefined as Trouble | undefined;
+    const publish = async (rows: readonly OutboxRow[], epoch: number): Promise<readonly Verdict[]> => {
+      const batch = await this.#publish(bucket, rows, epoch);
+      trouble = batch.trouble;
+      return batch.verdicts;
+    };
+    const end = metrics.dispatchTickDurationSeconds.startTimer();
+    try {
+      const round = await log.dispatchBucket(bucket, { limit: settings.batchSize }, publish);
+      this.#figures.count(round);
+      if (trouble !== undefined) return await this.#meetTrouble(bucket, trouble);
+      this.#suspicions.delete(bucket);
+      if (round.status === 'done') this.#recovery.succeeded();
+      this.#setLanes();
+      metrics.dispatchTicks.inc({ result: round.status === 'done' ? 'ok' : 'empty' });
+      if (round.full) this.#queue.add([bucket]);
+    } catch (error) {
+      this.#fail(reasonOf(error), bucket);
+    } finally {
+      end();
+    }
+  }
+
+  async #publish(bucket: number, rows: readonly OutboxRow[], epoch: number): Promise<BatchResult> {
+    const { writer, metrics, clock, logger, settings } = this.#options;
+    const cautious = goesOneByOne(this.#suspicions.get(bucket));
+    const batch = await publishBatch(rows, {
+      epoch,
+      maxAttempts: settings.maxAttempts,
+      oneByOne: cautious ? { answers: () => writer.ping(), clock } : undefined,
+      append: async (entries) => {
+        const result = await writer.append(bucket % settings.partitions, entries);
+        metrics.dispatchPublished.inc(result.appended);
+        return result;
+      },
+    });
+    batch.verdicts.forEach((verdict, i) => {
+      if (verdict.kind !== 'dead') return;
+      const { id, message } = rows[i] as OutboxRow;
+      const ids = { message_id: message?.messageId, conversation_id: message?.conversationId };
+      logger.error('dispatcher_row_dead', { id, ...ids, reason: verdict.error });
+    });
+    return batch;
+  }
+
+  async #meetTrouble(bucket: number, { kind, reason, row }: Trouble): Promise<void> {
+    if (kind === 'outage' || !(await this.#options.writer.ping())) return this.#fail(reason, bucket);
+    this.#suspicions.set(bucket, strike(this.#suspicions.get(bucket), row));
+    this.#options.metrics.dispatchTicks.inc({ result: 'error' });
+    this.#options.logger.warn('dispatcher_tick_error', { reason, bucket, row });
+    this.#setLanes();
+    this.#queue.add([bucket]);
+  }
+
+  #fail(reason: string, bucket?: number): void {
+    this.#options.metrics.dispatchTicks.inc({ result: 'error' });
+    if (bucket !== undefined) this.#queue.add([bucket]);
+    const before = this.#recovery.failures;
+    this.#recovery.failed();
+    this.#setLanes();
+    const { failures } = this.#recovery;
+    // During an outage at the first, second, fourth, eighth … failure.
+    const tell = failures !== before && (failures & (failures - 1)) === 0;
+    if (tell) this.#options.logger.error('dispatcher_tick_error', { reason, bucket, failures });
+  }
+
+  #resendIfLost(): void {
+    if (!this.#memoryLost || this.#resending !== undefined || this.#recovery.state !== 'well') return;
+    this.#memoryLost = false;
+    const goOn = () => this.#state === 'running' && !this.#paused;
+    this.#resending = resendRecent({ ...this.#options, partitions: this.#options.settings.partitions, goOn })
+      .then((done) => {
+        if (!done) this.#memoryLost = true;
+      })
+      .catch((error: unknown) => {
+        this.#memoryLost = true;
+        this.#fail(reasonOf(error));
+      })
+      .finally(() => {
+        this.#resending = undefined;
+      });
+  }
+}

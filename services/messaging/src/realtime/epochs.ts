@@ -1,0 +1,32 @@
+import type { Log } from '../log.ts';
+
+/**
+ * The log's epoch as this pod knows it. A restore rewinds the log, and the operator raises the epoch before the
+ * first pod starts again: what was built on the old one (tips, rings, cursors in sockets) is void.
+ */
+export class Epochs {
+  #current: number;
+  readonly #log: Log;
+  #listeners: (() => void)[] = [];
+
+  constructor(options: { current: number; log: Log }) {
+    this.#current = options.current;
+    this.#log = options.log;
+  }
+
+  get current(): number {
+    return this.#current;
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** An answer of the log names its epoch. It never falls: an answer that was asked before the raise is late. */
+  observe(epoch: number): void {
+    if (epoch <= this.#current) return;
+    this.#log.warn('log_epoch_changed', { from: this.#current, to: epoch });
+    this.#current = epoch;
+    for (const listener of this.#listeners) listener();
+  }
+}

@@ -1,0 +1,86 @@
+import { CONVERSATION_TURN_FRAMES, SOCKET_BUFFER_MAX_BYTES } from '@sanctum/protocol';
+import type { FeedItem } from './shared-frame.ts';
+import type { Position } from './position.ts';
+import type { Session } from './session.ts';
+
+/**
+ * Sends what a session is due: one loop for live messages, catching up and resuming alike. Whenever a position's
+ * cursor is below its feed's tip, the next item is taken from the ring, or from a page of the log; there is no
+ * switch from history to live that could go wrong. Conversations take turns; a position that must wait (for a page,
+ * for a membership check) leaves the queue and comes back when it is marked due again.
+ */
+export class Pump {
+  readonly #session: Session;
+  #due: Position[] = [];
+  #head = 0;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  add(position: Position): void {
+    if (position.queued) return;
+    position.queued = true;
+    this.#due.push(position);
+  }
+
+  get idle(): boolean {
+    return this.#head >= this.#due.length;
+  }
+
+  /** Runs until nothing is due or nothing more may be sent. */
+  run(): void {
+    const session = this.#session;
+    while (!this.idle && session.maySend()) {
+      const position = this.#due[this.#head++]!;
+      position.queued = false;
+      if (session.has(position) && this.#turn(position)) this.add(position);
+      if (this.#head > 1024 && this.#head * 2 > this.#due.length) this.#compact();
+    }
+    if (this.idle) this.#compact();
+  }
+
+  #compact(): void {
+    this.#due = this.#due.slice(this.#head);
+    this.#head = 0;
+  }
+
+  /** One conversation's turn; true when it is due again. */
+  #turn(position: Position): boolean {
+    const session = this.#session;
+    const { feed } = position;
+    for (let sent = 0; sent < CONVERSATION_TURN_FRAMES; sent++) {
+      if (!session.maySend()) return true;
+      if (position.cursor < position.joinedSeq - 1) {
+        session.sendGap(position, position.joinedSeq - 1, 'not_member');
+        continue;
+      }
+      if (!feed.open) return false;
+      if (position.cursor >= feed.tip) {
+        if (position.replayDue) session.hub.sendReplays(position);
+        return false;
+      }
+      const item = position.next();
+      if (item === undefined) {
+        session.hub.feeds.readFor(position);
+        return false;
+      }
+      if (item.membersVersion > position.verified) {
+        session.hub.verifyMembers(feed);
+        return false;
+      }
+      send(session, position, item);
+    }
+    return true;
+  }
+}
+
+function send(session: Session, position: Position, item: FeedItem): void {
+  if (item.kind === 'gap') session.sendGap(position, item.to, item.reason);
+  else session.sendMessage(position, item);
+}
+
+/** Room in the socket: what a slow client has not taken stays with the log, not in memory. */
+export function hasRoom(unsentBytes: number): boolean {
+  return unsentBytes < SOCKET_BUFFER_MAX_BYTES;
+}

@@ -1,0 +1,93 @@
+import type { ErrorCode, RequestId, SubscribedItem, SubscribeFrame } from '@sanctum/protocol';
+import { Position } from './position.ts';
+import type { Session } from './session.ts';
+
+/** Conversations that one connection may follow: as many as a user can have. */
+const POSITIONS_MAX = 10_000;
+
+interface Seat {
+  readonly item: SubscribedItem;
+  readonly position: Position | undefined;
+}
+
+/** Answers a `subscribe`: seats each conversation that the user may read, again where it is seated already. */
+export async function subscribe(session: Session, request: SubscribeFrame): Promise<void> {
+  const asked = await Promise.all(request.conversations.map((wanted) => seat(session, wanted)));
+  if (session.state !== 'live') return;
+  // Removed while the log was being asked: what was read is older than what the session knows.
+  const seats = asked.map((one) => {
+    const { position } = one;
+    const isStale = position !== undefined && leftAfter(session, position);
+    return isStale ? refused(position.feed.conversationId, 'conversation_not_found') : one;
+  });
+  session.sendFrame({ type: 'subscribed', id: request.id, conversations: seats.map(({ item }) => item) });
+  for (const { position } of seats) {
+    if (position === undefined) continue;
+    const { conversationId } = position.feed;
+    const before = session.positions.get(conversationId);
+    if (before !== undefined) session.remove(before);
+    session.left.delete(conversationId);
+    session.positions.set(conversationId, position);
+    session.hub.feeds.attach(position);
+  }
+  session.flush();
+}
+
+/** Answers an `unsubscribe`. A conversation that is not followed is no error: the request may be a repeat. */
+export function unsubscribe(session: Session, request: { id?: RequestId; conversations: readonly string[] }): void {
+  for (const conversationId of request.conversations) {
+    const position = session.positions.get(conversationId);
+    if (position === undefined) continue;
+    session.left.set(conversationId, position.isOperators ? 0 : position.membershipVersion);
+    session.remove(position);
+  }
+  session.sendFrame({
+    type: 'unsubscribed',
+    ...(request.id === undefined ? {} : { id: request.id }),
+    conversations: request.conversations.map((id) => ({ conversation_id: id, status: 'ok' as const })),
+  });
+  session.flush();
+}
+
+function leftAfter(session: Session, position: Position): boolean {
+  if (position.isOperators) return false;
+  return (session.left.get(position.feed.conversationId) ?? 0) > position.membershipVersion;
+}
+
+function refused(conversationId: string, code: ErrorCode): Seat {
+  return { item: { conversation_id: conversationId, status: 'error', code }, position: undefined };
+}
+
+async function seat(session: Session, wanted: SubscribeFrame['conversations'][number]): Promise<Seat> {
+  const { hub } = session;
+  const conversationId = wanted.conversation_id;
+  const [answer, head] = await Promise.all([
+    hub.reads.members(conversationId, [session.userId]),
+    hub.reads.head(conversationId),
+  ]);
+  const membership = answer?.members.get(session.userId);
+  const isMember = membership !== undefined && membership.leftSeq === undefined;
+  const isOperator = session.token?.scopes.has('messaging:operate') === true;
+  if (answer === undefined || head === undefined || !(isMember || isOperator)) {
+    return refused(conversationId, 'conversation_not_found');
+  }
+  if (session.positions.size >= POSITIONS_MAX && !session.positions.has(conversationId)) {
+    return refused(conversationId, 'too_many_conversations');
+  }
+  const joinedSeq = isMember ? membership.joinedSeq : 1;
+  const min = Math.max(joinedSeq, head.floor + 1);
+  const after = wanted.after ?? 'head';
+  if (typeof after === 'number' && after > head.head) return refused(conversationId, 'cursor_ahead');
+  const cursor = after === 'head' ? head.head : after === 'start' ? min - 1 : after;
+  return {
+    item: { conversation_id: conversationId, status: 'ok', after: cursor, head: head.head, min },
+    position: new Position({
+      session,
+      feed: hub.feeds.use(conversationId),
+      cursor,
+      joinedSeq,
+      verified: isMember ? answer.membersVersion : Infinity,
+      membershipVersion: isMember ? membership.changedVersion : 0,
+    }),
+  };
+}

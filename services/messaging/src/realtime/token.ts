@@ -1,0 +1,19 @@
+/** A token that has been verified. */
+export interface VerifiedToken {
+  readonly ok: true;
+  readonly userId: string;
+  readonly scopes: ReadonlySet<string>;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+  readonly sid?: string | undefined;
+}
+
+export interface RefusedToken {
+  readonly ok: false;
+  /** `unavailable`: a key could not be had, which is no verdict. */
+  readonly code: 'token_missing' | 'token_invalid' | 'token_expired' | 'unavailable';
+}
+
+export interface TokenVerifier {
+  verify(token: string | undefined): Promise<VerifiedToken | RefusedToken>;
+}
