@@ -54,7 +54,7 @@ describe.each(CODECS)('base64 %s', (_name, codec) => {
   });
 
   test('takes a text if and only if it is what its bytes are written as', () => {
-    const unit = fc.constantFrom(...'ABab01+/==-_ \n\u0141');
+    const unit = fc.constantFrom(...'ABab01+/==-_ \n\u0141'.split(''));
     fc.assert(
       fc.property(fc.string({ unit, maxLength: 12 }), (text) => {
         expect(codec.isCanonical(text)).toBe(Buffer.from(text, 'base64').toString('base64') === text);

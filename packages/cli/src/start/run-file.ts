@@ -3,8 +3,16 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** `.sanctum/run.json`: who runs here just now. Whoever holds the file holds the data beside it. */
-export interface RunFile {
+export interface RunUrls {
+  http: string;
+  websocket: string;
+  admin: string;
+  postgres: string;
+  redis: string;
+}
+
+/** What `.sanctum/run.json` says: who runs here just now. */
+export interface Run {
   /** Of the `sanctum start` process, with the time it started: a pid alone is used again. */
   identity: string;
   pid: number;
@@ -14,50 +22,68 @@ export interface RunFile {
   urls?: RunUrls;
 }
 
-export interface RunUrls {
-  http: string;
-  websocket: string;
-  admin: string;
-  postgres: string;
-  redis: string;
-}
-
 const OLD_SERVERS_STOP_MS = 30_000;
 
-/** Takes the file, or says who has it. What a killed run left behind is waited for, then ended. */
-export async function takeRunFile(file: string): Promise<RunFile> {
-  await mkdir(path.dirname(file), { recursive: true });
-  const earlier = await readRunFile(file);
-  if (earlier !== undefined) {
-    if (await isRunning(earlier.identity)) throw alreadyRunning(earlier);
-    await endLeftovers(earlier.servers);
-    await rm(file, { force: true });
-  }
-  const identity = await processIdentity(process.pid);
-  if (identity === undefined) throw new Error('this process cannot be found in the process table');
-  const mine: RunFile = { identity, pid: process.pid, servers: [] };
+/** The run that `file` tells of, which may be over; nothing where there is no such file. */
+export async function readRun(file: string): Promise<Run | undefined> {
   try {
-    await writeFile(file, `${JSON.stringify(mine, null, 2)}\n`, { flag: 'wx' });
-  } catch (error) {
-    const winner = await readRunFile(file);
-    throw winner === undefined ? error : alreadyRunning(winner);
-  }
-  return mine;
-}
-
-export async function readRunFile(file: string): Promise<RunFile | undefined> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as RunFile;
+    return JSON.parse(await readFile(file, 'utf8')) as Run;
   } catch {
     return undefined;
   }
 }
 
-export async function updateRunFile(file: string, run: RunFile): Promise<void> {
-  await writeFile(file, `${JSON.stringify(run, null, 2)}\n`);
+/** Whoever holds this file holds the data beside it. */
+export class RunFile {
+  readonly #file: string;
+  readonly #run: Run;
+
+  private constructor(file: string, run: Run) {
+    this.#file = file;
+    this.#run = run;
+  }
+
+  /** Takes the file, or says who has it. What a killed run left behind is waited for, then ended. */
+  static async take(file: string): Promise<RunFile> {
+    await mkdir(path.dirname(file), { recursive: true });
+    const earlier = await readRun(file);
+    if (earlier !== undefined) {
+      if (await isRunning(earlier.identity)) throw alreadyRunning(earlier);
+      await endLeftovers(earlier.servers);
+      await rm(file, { force: true });
+    }
+    const identity = await processIdentity(process.pid);
+    if (identity === undefined) throw new Error('this process cannot be found in the process table');
+    const run: Run = { identity, pid: process.pid, servers: [] };
+    try {
+      await writeFile(file, text(run), { flag: 'wx' });
+    } catch (error) {
+      const winner = await readRun(file);
+      throw winner === undefined ? error : alreadyRunning(winner);
+    }
+    return new RunFile(file, run);
+  }
+
+  async addServer(identity: string): Promise<void> {
+    this.#run.servers.push(identity);
+    await writeFile(this.#file, text(this.#run));
+  }
+
+  async ready(urls: RunUrls): Promise<void> {
+    this.#run.urls = urls;
+    await writeFile(this.#file, text(this.#run));
+  }
+
+  async release(): Promise<void> {
+    await rm(this.#file, { force: true });
+  }
 }
 
-function alreadyRunning({ pid, urls }: RunFile): Error {
+function text(run: Run): string {
+  return `${JSON.stringify(run, null, 2)}\n`;
+}
+
+function alreadyRunning({ pid, urls }: Run): Error {
   const where = urls === undefined ? 'is starting' : `runs at ${urls.http}`;
   return new Error(
     `Sanctum ${where} already, from this folder (pid ${pid}). Stop that one first with Ctrl-C.`,

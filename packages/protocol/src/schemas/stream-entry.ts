@@ -52,14 +52,16 @@ export function parseStreamEntry(flat: readonly string[]): StreamEntryResult {
 
 /** The fields of an entry as `XADD` takes them: name, value, name, value, … */
 export function encodeStreamEntry(entry: Omit<StreamEntry, 'v'>): string[] {
-  return [
-    ...['v', String(STREAM_ENTRY_VERSION), 'epoch', String(entry.epoch)],
-    ...['event_id', entry.event_id, 'message_id', entry.message_id],
-    ...['conversation_id', entry.conversation_id, 'seq', String(entry.seq)],
-    ...['event_type', entry.event_type, 'occurred_at', entry.occurred_at],
-    ...['members_version', String(entry.members_version), 'replay', String(entry.replay)],
-    ...['resent', entry.resent ? '1' : '0', 'payload', entry.payload],
-  ];
+  const texts: Record<keyof StreamEntry, string> = {
+    ...entry,
+    v: String(STREAM_ENTRY_VERSION),
+    epoch: String(entry.epoch),
+    seq: String(entry.seq),
+    members_version: String(entry.members_version),
+    replay: String(entry.replay),
+    resent: entry.resent ? '1' : '0',
+  };
+  return STREAM_ENTRY_FIELDS.flatMap((name) => [name, texts[name]]);
 }
 
 function isJson(text: string): boolean {

@@ -52,6 +52,10 @@ export class PathProbe {
     this.#log = options.log;
   }
 
+  get isBroken(): boolean {
+    return this.#isOk === false;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#watch(this.#conversationId, (arrival) => this.#arrived(arrival));

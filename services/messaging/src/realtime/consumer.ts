@@ -159,21 +159,20 @@ export class Consumer {
     }
   }
 
-  /** Everything that is to be done with entries once read; false: some of them stay pending. */
+  /** Everything that is to be done with entries once read; false: they could not be broadcast, and stay pending. */
   async #handle(entries: readonly StreamEntry[]): Promise<boolean> {
     const { currentEpoch, log, metrics } = this.#options;
     const batch = sortBatch(entries, { epoch: currentEpoch(), recent: this.#recent });
     const done: StreamEntry[] = [...batch.foreign, ...batch.repeats];
     if (batch.foreign.length > 0) log.warn('consumer_foreign_epoch', { entries: batch.foreign.length });
     metrics.consumerDedupeSkips.inc(batch.repeats.length + batch.twins.length);
-    const buried = await this.#bury(batch.malformed);
-    if (buried) done.push(...batch.malformed);
+    // While the table cannot take them they stay pending, hold up nobody, and come again by the claim loop.
+    if (await this.#bury(batch.malformed)) done.push(...batch.malformed);
     const broadcast = await this.#broadcast(batch.fresh);
     if (broadcast) done.push(...batch.fresh, ...batch.twins);
+    else this.#ownPending = true;
     await this.#acknowledge(done);
-    if (buried && broadcast) return true;
-    this.#ownPending = true;
-    return false;
+    return broadcast;
   }
 
   async #broadcast(entries: ReturnType<typeof sortBatch>['fresh']): Promise<boolean> {
@@ -217,19 +216,24 @@ export class Consumer {
     return true;
   }
 
-  /** Behind the one before it, while the next batch is read. */
+  /** Goes on while the next batch is read, but behind the acknowledgement before it: at most two are under way. */
   async #acknowledge(entries: readonly StreamEntry[]): Promise<void> {
     if (entries.length === 0) return;
-    await this.#acknowledging;
-    this.#acknowledging = this.#options.reader.acknowledge(entries).then(
-      (count) => this.#figures.acknowledged(count),
-      (error: unknown) => {
-        // They come again from the own pending list, and are skipped then.
-        this.#options.metrics.consumerFailures.inc({ reason: 'ack_failed' }, entries.length);
-        this.#options.log.warn('consumer_ack_failed', { entries: entries.length, reason: reasonOf(error) });
-        this.#ownPending = true;
-      },
-    );
+    const before = this.#acknowledging;
+    this.#acknowledging = before.then(() => this.#acknowledgeNow(entries));
+    await before;
+  }
+
+  async #acknowledgeNow(entries: readonly StreamEntry[]): Promise<void> {
+    const { reader, metrics, log } = this.#options;
+    try {
+      this.#figures.acknowledged(await reader.acknowledge(entries));
+    } catch (error) {
+      // They come again from the own pending list, and are skipped then.
+      metrics.consumerFailures.inc({ reason: 'ack_failed' }, entries.length);
+      log.warn('consumer_ack_failed', { entries: entries.length, reason: reasonOf(error) });
+      this.#ownPending = true;
+    }
   }
 
   #fetchFailed(error: unknown): void {

@@ -31,9 +31,12 @@ export interface HubSettings {
   readonly heartbeatMs: number;
   readonly payloadMaxBytes: number;
   readonly maxClients: number;
-  readonly userConnectionsMax: number;
-  readonly features: readonly string[];
 }
+
+/** Open connections of one user; those that have been told to go do not count. */
+export const USER_CONNECTIONS_MAX = 64;
+/** Names that a hello may bring: none yet, the frame is ready for them. */
+export const FEATURES: readonly string[] = [];
 
 /**
  * The WebSocketHub: sessions on one side, feeds on the other. What comes from the bus goes to the feed of its
@@ -145,13 +148,22 @@ export class Hub {
 
   /** Open connections of a user; those that have been told to go do not count. */
   connectionsOf(userId: string): number {
-    return this.users.connections(userId);
+    let count = 0;
+    for (const reader of this.users.readersOf(userId)) if (!(reader as Session).goingAway) count += 1;
+    return count;
   }
 
   /** Flushes the session at the end of this turn. */
   schedule(session: Session): void {
     if (this.#scheduled.size === 0) queueMicrotask(() => this.#flush());
     this.#scheduled.add(session);
+  }
+
+  /** Hears of everything that passes in a conversation, `live` when the bus brought it: the synthetic message's end. */
+  observe(conversationId: string, listener: (arrival: { seq: number; live: boolean }) => void): void {
+    this.feeds.use(conversationId).observer = (item) => {
+      if (item.kind === 'message') listener({ seq: item.to, live: item.live });
+    };
   }
 
   /** A message of the feed is newer than the membership of some reader: they are checked before it goes out. */

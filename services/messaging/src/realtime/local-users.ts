@@ -43,8 +43,8 @@ export class LocalUsers {
     this.#log = options.log;
   }
 
-  connections(userId: string): number {
-    return this.#users.get(userId)?.readers.size ?? 0;
+  readersOf(userId: string): Iterable<MembershipReader> {
+    return this.#users.get(userId)?.readers ?? [];
   }
 
   /** Registers the reader; the channel is confirmed before the memberships are read. */

@@ -6,6 +6,7 @@ import {
   type SubscribedItem,
   TOO_MANY_CONNECTIONS_RETRY_MS,
 } from '@sanctum/protocol';
+import { FEATURES, USER_CONNECTIONS_MAX } from './hub.ts';
 import { applySnapshot } from './membership-changes.ts';
 import { Position } from './position.ts';
 import type { ControlFrame, Session } from './session.ts';
@@ -17,7 +18,7 @@ import type { ControlFrame, Session } from './session.ts';
 export async function openSession(session: Session): Promise<void> {
   const { hub, token, hello } = session;
   if (token === undefined || hello === undefined) return;
-  if (hub.connectionsOf(token.userId) >= hub.settings.userConnectionsMax) {
+  if (hub.connectionsOf(token.userId) >= USER_CONNECTIONS_MAX) {
     return session.close(CLOSE.too_many_connections, TOO_MANY_CONNECTIONS_RETRY_MS);
   }
   const snapshot = await hub.users.join(session);
@@ -30,7 +31,7 @@ export async function openSession(session: Session): Promise<void> {
     connection_id: session.connection.id,
     user_id: token.userId,
     epoch,
-    features: hello.features.filter((feature) => hub.settings.features.includes(feature)),
+    features: hello.features.filter((feature) => FEATURES.includes(feature)),
     heartbeat_ms: hub.settings.heartbeatMs,
     credit: session.credit.limit,
     max_frame_bytes: serverFrameMaxBytes(hub.settings.payloadMaxBytes),

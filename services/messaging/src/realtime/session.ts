@@ -122,7 +122,7 @@ export class Session {
     const waitMs = this.#rate.take();
     if (waitMs > 0) return this.close(CLOSE.rate_limited, waitMs);
     if (!parsed.ok) {
-      if (parsed.fatal || this.state === 'hello' || this.state === 'cursors') return this.close(CLOSE.bad_frame);
+      if (parsed.fatal || this.state !== 'live') return this.close(CLOSE.bad_frame);
       return this.sendError(parsed.code, parsed.id);
     }
     this.#act(parsed.frame);
@@ -146,6 +146,9 @@ export class Session {
       if (frame.type !== 'cursors') return this.close(CLOSE.bad_frame);
       if (!this.#addCursors(frame.cursors)) return this.close(CLOSE.bad_frame);
       if (frame.more !== true) this.#background(this.#open());
+    } else if (this.state === 'opening') {
+      // Not even a ping: the contract lets nothing but cursors stand before `ready`.
+      this.close(CLOSE.bad_frame);
     } else if (frame.type === 'ping') {
       this.sendFrame({ type: 'pong', id: frame.id, server_time: formatTime(this.hub.clock.now()) });
     } else if (frame.type === 'subscribe' || frame.type === 'unsubscribe' || frame.type === 'auth') {

@@ -15,5 +15,5 @@ export interface RefusedToken {
 }
 
 export interface TokenVerifier {
-  verify(token: string | undefined): Promise<VerifiedToken | RefusedToken>;
+  verify(token: string | undefined): Promise<VerifiedToken | RefusedToken> | VerifiedToken | RefusedToken;
 }

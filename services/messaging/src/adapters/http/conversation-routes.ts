@@ -14,6 +14,7 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ConversationLog, ConversationView, MemberView } from '../../ports.ts';
 import type { CallGate } from './call-gate.ts';
+import { identityOf } from './guard.ts';
 import { actorOf } from './message-routes.ts';
 import { decodeCursor, encodeCursor } from './page-cursor.ts';
 import { send, sendJson, sendProblem } from './problems.ts';
@@ -29,7 +30,7 @@ export function conversationRoutes({ conversations, onMembershipChanged }: Conve
     async createConversation(request: FastifyRequest, reply: FastifyReply) {
       const body = check(createConversationBody, request.body);
       if (!body.ok) return send(reply, body.problem);
-      const owner = request.identity!.userId;
+      const owner = identityOf(request).userId;
       const { conversation_id: conversationId = randomUUID(), members } = body.value;
       const outcome = await gate.run(() => conversations.createConversation({ conversationId, owner, members }));
       if (outcome.kind !== 'created' && outcome.kind !== 'same') return sendProblem(reply, outcome.kind);
@@ -43,7 +44,7 @@ export function conversationRoutes({ conversations, onMembershipChanged }: Conve
       const page = readPage(request.query, isUuid);
       if (!page.ok) return send(reply, page.problem);
       const { after, limit } = page;
-      const { userId } = request.identity!;
+      const { userId } = identityOf(request);
       // One more than asked for tells whether there is a next page.
       const found = await gate.run(() => conversations.listConversations({ userId, after, limit: limit + 1 }));
       const views = found.slice(0, limit);
@@ -60,7 +61,7 @@ export function conversationRoutes({ conversations, onMembershipChanged }: Conve
     async getConversation(request: FastifyRequest, reply: FastifyReply) {
       const params = checkParameters(conversationParams, request.params);
       if (!params.ok) return send(reply, params.problem);
-      const actor = actorOf(request.identity!);
+      const actor = actorOf(identityOf(request));
       const view = await gate.run(() => conversations.getConversation({ conversationId: params.value.id, actor }));
       if (view === undefined) return sendProblem(reply, 'conversation_not_found');
       return sendJson(reply, 200, JSON.stringify({ ...conversationJson(view), member_count: view.memberCount }));
@@ -72,7 +73,7 @@ export function conversationRoutes({ conversations, onMembershipChanged }: Conve
       const page = readPage(request.query, isUserId);
       if (!page.ok) return send(reply, page.problem);
       const { after, limit } = page;
-      const actor = actorOf(request.identity!);
+      const actor = actorOf(identityOf(request));
       const conversationId = params.value.id;
       const found = await gate.run(() => conversations.listMembers({ conversationId, actor, after, limit: limit + 1 }));
       if (found === undefined) return sendProblem(reply, 'conversation_not_found');
@@ -91,7 +92,7 @@ export function conversationRoutes({ conversations, onMembershipChanged }: Conve
       const params = checkParameters(memberParams, request.params);
       if (!params.ok) return send(reply, params.problem);
       const { id: conversationId, user_id: userId } = params.value;
-      const actor = actorOf(request.identity!);
+      const actor = actorOf(identityOf(request));
       const outcome = await gate.run(() => conversations.addMember({ conversationId, actor, userId }));
       if (outcome.kind !== 'added' && outcome.kind !== 'present') return sendProblem(reply, outcome.kind);
       if (outcome.kind === 'added') onMembershipChanged({ conversationId, userIds: [userId] });
@@ -103,7 +104,7 @@ export function conversationRoutes({ conversations, onMembershipChanged }: Conve
       const params = checkParameters(memberParams, request.params);
       if (!params.ok) return send(reply, params.problem);
       const { id: conversationId, user_id: userId } = params.value;
-      const actor = actorOf(request.identity!);
+      const actor = actorOf(identityOf(request));
       const outcome = await gate.run(() => conversations.removeMember({ conversationId, actor, userId }));
       if (outcome.kind !== 'removed' && outcome.kind !== 'absent') return sendProblem(reply, outcome.kind);
       if (outcome.kind === 'removed') onMembershipChanged({ conversationId, userIds: [userId] });

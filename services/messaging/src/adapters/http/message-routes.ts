@@ -11,6 +11,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { IntakeOutcome, MessageDraft } from '../../intake/intake.ts';
 import type { Actor } from '../../ports.ts';
 import type { CallGate } from './call-gate.ts';
+import { identityOf } from './guard.ts';
 import { type HistoryDeps, readHistory } from './history.ts';
 import { send, sendJson, sendProblem } from './problems.ts';
 import type { Identity } from './token-verifier.ts';
@@ -29,7 +30,7 @@ export function messageRoutes(deps: MessageRoutesDeps, gate: CallGate) {
       if (!body.ok) return send(reply, body.problem);
       const { message_id: messageId, ciphertext, encryption } = body.value;
       const conversationId = params.value.id;
-      const sender = request.identity!.userId;
+      const sender = identityOf(request).userId;
       const outcome = await deps.intake.post({ conversationId, messageId, sender, ciphertext, encryption });
       switch (outcome.kind) {
         case 'accepted':
@@ -57,7 +58,7 @@ export function messageRoutes(deps: MessageRoutesDeps, gate: CallGate) {
       if (!params.ok) return send(reply, params.problem);
       const query = checkParameters(historyQuery, request.query);
       if (!query.ok) return send(reply, query.problem);
-      const actor = actorOf(request.identity!);
+      const actor = actorOf(identityOf(request));
       const { after, limit } = query.value;
       const answer = await gate.run(() => readHistory(deps, { conversationId: params.value.id, actor, after, limit }));
       return answer.kind === 'page' ? sendJson(reply, 200, answer.json) : sendProblem(reply, answer.kind);

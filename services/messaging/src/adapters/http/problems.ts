@@ -27,7 +27,8 @@ export function send(reply: FastifyReply, answer: Problem): FastifyReply {
   if (answer.retry_after_ms !== undefined) {
     reply.header('retry-after', Math.max(1, Math.ceil(answer.retry_after_ms / 1000)));
   }
-  return reply.code(answer.status).header('content-type', PROBLEM_MEDIA_TYPE).send(JSON.stringify(answer));
+  // Bytes, since the framework puts a charset behind the media type of a text; JSON has none.
+  return reply.code(answer.status).header('content-type', PROBLEM_MEDIA_TYPE).send(Buffer.from(JSON.stringify(answer)));
 }
 
 /** What an error of the framework, a port or a handler is to the client; `internal` where it is our fault. */

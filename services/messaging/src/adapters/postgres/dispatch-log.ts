@@ -59,17 +59,14 @@ const PENDING_BUCKETS = {
   name: 'pending-buckets',
   text: `
     WITH RECURSIVE b (bucket) AS (
-      SELECT (${nextBucketBehind('-1')})
+      VALUES ((-1)::smallint)
       UNION ALL
-      SELECT (${nextBucketBehind('b.bucket')}) FROM b WHERE b.bucket IS NOT NULL)
-    SELECT bucket FROM b WHERE bucket IS NOT NULL`,
+      SELECT (SELECT o.bucket FROM messaging.message_outbox o
+        WHERE o.status = 'pending' AND o.bucket > b.bucket AND o.aggregate_id NOT IN (${PARKED})
+        ORDER BY o.bucket LIMIT 1)
+      FROM b WHERE b.bucket IS NOT NULL)
+    SELECT bucket FROM b WHERE bucket >= 0`,
 };
-
-function nextBucketBehind(bucket: string): string {
-  return `SELECT o.bucket FROM messaging.message_outbox o
-    WHERE o.status = 'pending' AND o.bucket > ${bucket} AND o.aggregate_id NOT IN (${PARKED})
-    ORDER BY o.bucket LIMIT 1`;
-}
 
 /**
  * Index: message_outbox_pending and message_outbox_dead. The oldest row is that of each bucket's first; a row

@@ -7,31 +7,31 @@ import type { Session } from './pool.ts';
 const TOO_LARGE = 'too_large';
 
 /**
- * A row is marked only as it was claimed: one that an operator has set to pending again meanwhile has another
+ * Rows are marked as they were claimed: one that an operator has set to pending again meanwhile has another
  * replay_no and stays pending.
  *
- * Index: message_outbox_pending; the bounds of occurred_at leave the partitions of other days alone.
+ * Index: message_outbox_pending; the bounds of occurred_at leave the partitions of other days alone. No join with
+ * a list of keys: a plan might begin it with the whole backlog of the bucket.
  */
-const claimed = `o.status = 'pending' AND o.bucket = $1 AND o.id = ANY ($2) AND o.id = v.id
-  AND o.replay_no = v.replay_no AND o.occurred_at >= $4::timestamptz AND o.occurred_at < $5::timestamptz`;
+const CLAIMED = `o.status = 'pending' AND o.bucket = $1 AND o.id = ANY ($2) AND o.replay_no = $3
+  AND o.occurred_at >= $4::timestamptz AND o.occurred_at < $5::timestamptz`;
 
 const MARK_SENT = {
   name: 'mark-sent',
   text: `UPDATE messaging.message_outbox o
          SET status = 'sent', dispatched_at = clock_timestamp(), last_error = NULL, next_attempt_at = NULL
-         FROM unnest($2::bigint[], $3::integer[]) v (id, replay_no)
-         WHERE ${claimed}`,
+         WHERE ${CLAIMED}`,
 };
 
+/** One row. Without a time to park for it is dead. */
 const MARK_FAILED = {
   name: 'mark-failed',
   text: `UPDATE messaging.message_outbox o
-         SET status = CASE WHEN v.park_ms IS NULL THEN 'dead' ELSE 'pending' END,
-           attempts = o.attempts + CASE v.error WHEN '${TOO_LARGE}' THEN 0 ELSE 1 END,
-           last_error = v.error,
-           next_attempt_at = clock_timestamp() + v.park_ms * interval '1 millisecond'
-         FROM unnest($2::bigint[], $3::integer[], $6::text[], $7::float8[]) v (id, replay_no, error, park_ms)
-         WHERE ${claimed}`,
+         SET status = CASE WHEN $7::float8 IS NULL THEN 'dead' ELSE 'pending' END,
+           attempts = o.attempts + CASE $6::text WHEN '${TOO_LARGE}' THEN 0 ELSE 1 END,
+           last_error = $6,
+           next_attempt_at = clock_timestamp() + $7::float8 * interval '1 millisecond'
+         WHERE ${CLAIMED}`,
 };
 
 export interface MarkCounts {
@@ -49,29 +49,40 @@ export async function markVerdicts(
 ): Promise<MarkCounts> {
   assert.equal(verdicts.length, rows.length, 'one verdict for each row');
   const sent = rows.filter((_, index) => verdicts[index]!.kind === 'sent');
-  const failed = rows.flatMap((row, index) => {
-    const verdict = verdicts[index]!;
-    return verdict.kind === 'failed' || verdict.kind === 'dead' ? [{ row, verdict }] : [];
-  });
-  const failedRows = failed.map(({ row }) => row);
-  const errors = failed.map(({ verdict }) => verdict.error);
-  const parks = failed.map(({ verdict }) => (verdict.kind === 'failed' ? verdict.parkMs : null));
+  const updates: Promise<number>[] = [];
+  for (const group of byReplayNo(sent)) updates.push(session.execute(MARK_SENT, [bucket, ...keysOf(group)]));
 
-  const [sentCount] = await Promise.all([
-    sent.length === 0 ? 0 : session.execute(MARK_SENT, [bucket, ...keysOf(sent)]),
-    failed.length === 0 ? 0 : session.execute(MARK_FAILED, [bucket, ...keysOf(failedRows), errors, parks]),
-    session.command('COMMIT'),
-  ]);
-  const dead = failed.filter(({ verdict }) => verdict.kind === 'dead').length;
-  return { sent: sentCount, failed: failed.length - dead, dead };
+  let failed = 0;
+  let dead = 0;
+  for (const [index, verdict] of verdicts.entries()) {
+    if (verdict.kind !== 'failed' && verdict.kind !== 'dead') continue;
+    const parkMs = verdict.kind === 'failed' ? verdict.parkMs : null;
+    updates.push(session.execute(MARK_FAILED, [bucket, ...keysOf([rows[index]!]), verdict.error, parkMs]));
+    if (verdict.kind === 'failed') failed += 1;
+    else dead += 1;
+  }
+  const [counts] = await Promise.all([Promise.all(updates), session.command('COMMIT')]);
+  const sentCount = counts.slice(0, updates.length - failed - dead).reduce((sum, count) => sum + count, 0);
+  return { sent: sentCount, failed, dead };
 }
 
-/** Parameters 2 to 5 of both statements. Times are whole milliseconds here, and may be finer in the table. */
+/** Nearly always one group: that of the rows which nobody has had sent again. */
+function byReplayNo(rows: readonly ClaimedRow[]): ClaimedRow[][] {
+  const groups = new Map<number, ClaimedRow[]>();
+  for (const row of rows) {
+    const group = groups.get(row.replay_no);
+    if (group === undefined) groups.set(row.replay_no, [row]);
+    else group.push(row);
+  }
+  return [...groups.values()];
+}
+
+/** Parameters 2 to 5, of rows with one replay_no. Times are whole milliseconds here, and may be finer in the table. */
 function keysOf(rows: readonly ClaimedRow[]): unknown[] {
   const times = rows.map((row) => row.occurred_at);
   return [
     rows.map((row) => row.id),
-    rows.map((row) => row.replay_no),
+    rows[0]!.replay_no,
     new Date(Math.min(...times)).toISOString(),
     new Date(Math.max(...times) + 1).toISOString(),
   ];

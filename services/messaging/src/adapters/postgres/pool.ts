@@ -190,8 +190,13 @@ function socketOf(client: pg.Client | pg.PoolClient): Socket {
  */
 function settingsFor(callTimeoutMs: number): Record<string, string | number> {
   return {
-    // Every query here has its index. A plan made while a table was empty must not scan it once it is full.
+    // Every query here has its index and starts from few rows. A plan made while the tables were empty must not
+    // read all of one, or all of its index for a join or a sort, once they are not.
     enable_seqscan: 'off',
+    enable_hashjoin: 'off',
+    enable_mergejoin: 'off',
+    enable_material: 'off',
+    enable_sort: 'off',
     // … and the price that this puts on a plan must not look like a reason to compile it.
     jit: 'off',
     // Plans do not depend on the values, and planning over a month of partitions costs more than running.

@@ -1,6 +1,6 @@
 import type { LogPage, LogRow, PageRequest, ReplayPage, ReplayRequest } from '../../ports.ts';
 import { MESSAGE_COLUMNS, toMessage, type MessageRow } from './message-row.ts';
-import type { PostgresPool } from './pool.ts';
+import type { PostgresPool, Statement } from './pool.ts';
 
 /**
  * Pages of several conversations, each with its head and floor: one statement, so one snapshot.
@@ -10,14 +10,15 @@ import type { PostgresPool } from './pool.ts';
  * to know whether the page is complete. A payload is fetched only where it is delivered: large ones are stored
  * apart, and size_bytes does the sums.
  */
-const READ_PAGES = {
-  name: 'read-pages',
+const pagesStatement = (name: string, condition: string) => ({
+  name,
   text: `
     SELECT r.ord, e.epoch, c.last_seq AS head, c.floor_seq AS floor, c.members_version AS version, p.*
     FROM unnest($1::uuid[], $2::bigint[], $3::integer[], $4::bigint[]) WITH ORDINALITY
       AS r (id, after, wanted, max_bytes, ord)
     CROSS JOIN messaging.log_epoch e
-    JOIN messaging.conversation c ON c.conversation_id = r.id
+    CROSS JOIN LATERAL (
+      SELECT x.* FROM messaging.conversation x WHERE x.conversation_id = r.id OFFSET 0) c
     LEFT JOIN LATERAL (
       SELECT o.*, CASE o.state WHEN 'ready' THEN o.payload::text END AS body
       FROM (
@@ -31,11 +32,18 @@ const READ_PAGES = {
             WHEN o.status = 'dead' OR o.size_bytes > $5 THEN 'dead'
             WHEN o.status = 'pending' AND o.attempts > 0 THEN 'retrying'
             ELSE 'ready' END AS state) g
-          WHERE o.aggregate_id = r.id AND o.seq > greatest(r.after, c.floor_seq)
+          WHERE o.aggregate_id = r.id AND o.seq > greatest(r.after, c.floor_seq) ${condition}
           ORDER BY o.seq LIMIT r.wanted + 1) s
         WINDOW upwards AS (ORDER BY s.seq ROWS UNBOUNDED PRECEDING)) o
       WHERE o.place <= r.wanted AND (o.place = 1 OR o.bytes_so_far <= r.max_bytes)) p ON true`,
-};
+});
+
+/**
+ * Nearly every page lies within a day of now, and a month of partitions is costly to merge: 200 conversations
+ * took 16 ms over 30 partitions and 3.3 ms over the newest. now() is stable, so the others are not even opened.
+ */
+const READ_RECENT_PAGES = pagesStatement('read-recent-pages', `AND o.occurred_at >= now() - interval '1 day'`);
+const READ_PAGES = pagesStatement('read-pages', '');
 
 interface PageRow extends MessageRow {
   ord: number;
@@ -53,8 +61,23 @@ export async function readPages(
   requests: readonly PageRequest[],
   payloadLimitBytes: number,
 ): Promise<(LogPage | undefined)[]> {
+  const pages = await runPages(pool, READ_RECENT_PAGES, requests, payloadLimitBytes);
+  // Contiguity proves that nothing older belongs on the page. Where it does not, all partitions are asked.
+  const doubtful = [...pages.keys()].filter((index) => !isContiguous(pages[index], requests[index]!.after));
+  const asked = doubtful.map((index) => requests[index]!);
+  const whole = await runPages(pool, READ_PAGES, asked, payloadLimitBytes);
+  for (const [place, index] of doubtful.entries()) pages[index] = whole[place];
+  return pages;
+}
+
+async function runPages(
+  pool: PostgresPool,
+  statement: Statement,
+  requests: readonly PageRequest[],
+  payloadLimitBytes: number,
+): Promise<(LogPage | undefined)[]> {
   if (requests.length === 0) return [];
-  const rows = await pool.query<PageRow>(READ_PAGES, [
+  const rows = await pool.query<PageRow>(statement, [
     requests.map((request) => request.conversationId),
     requests.map((request) => request.after),
     requests.map((request) => request.limit),
@@ -65,15 +88,22 @@ export async function readPages(
   return groups.map((group) => (group.length === 0 ? undefined : toPage(group)));
 }
 
+/** Each seq from the cursor on follows the one before, up to where the page was cut or up to the head. */
+function isContiguous(page: LogPage | undefined, after: number): boolean {
+  if (page === undefined) return true;
+  const start = Math.max(after, page.floor);
+  if (page.rows.some((row, index) => row.seq !== start + 1 + index)) return false;
+  return !page.complete || start + page.rows.length >= page.head;
+}
+
 function toPage(group: PageRow[]): LogPage {
   const { epoch, head, floor, version: membersVersion, seq, found } = group[0]!;
   // A conversation without rows behind the cursor comes as one row of NULLs.
-  const rowsFound = seq === null ? [] : group;
-  const all = rowsFound.map(toLogRow);
+  const all = seq === null ? [] : group.map(toLogRow);
   // Nothing behind a row that is being retried goes out before it.
   const retrying = all.findIndex((row) => row.state === 'retrying');
   const rows = retrying === -1 ? all : all.slice(0, retrying + 1);
-  return { epoch, head, floor, membersVersion, rows, complete: seq === null || rows.length === found };
+  return { epoch, head, floor, membersVersion, rows, complete: rows.length === (found ?? 0) };
 }
 
 function toLogRow(row: PageRow): LogRow {

@@ -20,16 +20,24 @@ const READ_HEADS = {
          LEFT JOIN messaging.conversation c ON c.conversation_id = ANY ($1::uuid[])`,
 };
 
-/** Index: user_state's key, conversation_member_user, conversation's key. */
+/**
+ * Index: user_state's key, conversation_member_user, conversation's key. OFFSET 0 keeps the planner from joining in
+ * another order than this one, whatever it believes of tables that were empty when it looked.
+ */
 const READ_USERS = {
   name: 'read-users',
-  text: `SELECT u.ord, e.epoch, coalesce(s.version, 0) AS version, m.conversation_id, m.joined_seq, m.left_seq,
-           m.members_version AS changed_version, c.last_seq, c.floor_seq, c.members_version
+  text: `SELECT u.ord, e.epoch, coalesce(s.version, 0) AS version, m.*, c.*
          FROM unnest($1::text[]) WITH ORDINALITY u (user_id, ord)
          CROSS JOIN messaging.log_epoch e
-         LEFT JOIN messaging.user_state s ON s.user_id = u.user_id
-         LEFT JOIN (messaging.conversation_member m JOIN messaging.conversation c USING (conversation_id))
-           ON m.user_id = u.user_id AND ($2 OR m.left_seq IS NULL)`,
+         LEFT JOIN LATERAL (
+           SELECT x.version FROM messaging.user_state x WHERE x.user_id = u.user_id OFFSET 0) s ON true
+         LEFT JOIN LATERAL (
+           SELECT x.conversation_id, x.joined_seq, x.left_seq, x.members_version AS changed_version
+           FROM messaging.conversation_member x
+           WHERE x.user_id = u.user_id AND ($2 OR x.left_seq IS NULL) OFFSET 0) m ON true
+         LEFT JOIN LATERAL (
+           SELECT x.last_seq, x.floor_seq, x.members_version FROM messaging.conversation x
+           WHERE x.conversation_id = m.conversation_id OFFSET 0) c ON true`,
 };
 
 /** Index: user_state's key. */
@@ -41,13 +49,17 @@ const READ_USER_VERSIONS = {
 /** Index: the primary keys. $2 and $3 are pairs: the ordinal of a conversation in $1, and a user. */
 const READ_MEMBERS = {
   name: 'read-members',
-  text: `SELECT q.ord, c.conversation_id, c.last_seq, c.members_version, m.user_id, m.joined_seq, m.left_seq,
-           m.members_version AS changed_version
+  text: `SELECT q.ord, c.*, m.*
          FROM unnest($1::uuid[]) WITH ORDINALITY q (id, ord)
-         JOIN messaging.conversation c ON c.conversation_id = q.id
-         LEFT JOIN (unnest($2::integer[], $3::text[]) w (ord, user_id)
-                    JOIN messaging.conversation_member m ON m.user_id = w.user_id)
-           ON w.ord = q.ord AND m.conversation_id = q.id`,
+         CROSS JOIN LATERAL (
+           SELECT x.conversation_id, x.last_seq, x.members_version FROM messaging.conversation x
+           WHERE x.conversation_id = q.id OFFSET 0) c
+         LEFT JOIN LATERAL (
+           SELECT x.user_id, x.joined_seq, x.left_seq, x.members_version AS changed_version
+           FROM unnest($2::integer[], $3::text[]) w (ord, user_id)
+           CROSS JOIN LATERAL (SELECT y.* FROM messaging.conversation_member y
+             WHERE y.conversation_id = q.id AND y.user_id = w.user_id OFFSET 0) x
+           WHERE w.ord = q.ord OFFSET 0) m ON true`,
 };
 
 const READ_EPOCH = { name: 'read-epoch', text: 'SELECT epoch FROM messaging.log_epoch' };

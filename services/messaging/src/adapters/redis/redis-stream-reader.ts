@@ -87,7 +87,7 @@ export class RedisStreamReader implements StreamReader {
     signal.addEventListener('abort', interrupt, { once: true });
     try {
       if (signal.aborted) return [];
-      return this.#decode(await this.#readGroup(this.#blocking, '>', this.#options.blockMs), 1);
+      return this.#decode(await this.#readBlocking(), 1);
     } catch (error) {
       const { reason } = toRedisFault(error);
       if (reason !== 'NOGROUP' && reason !== 'UNBLOCKED') throw error;
@@ -104,7 +104,7 @@ export class RedisStreamReader implements StreamReader {
     await this.#ensureGroups();
     const from = new Map(after);
     for (let page = 0; page < EMPTY_PAGES_MAX; page++) {
-      const raw = (await this.#readGroup(this.#commands, from)) ?? [];
+      const raw = (await this.#readBehind(from)) ?? [];
       if (raw.every(([, entries]) => entries.length === 0)) return [];
       for (const [stream, entries] of raw) {
         const last = entries.at(-1);
@@ -154,25 +154,35 @@ export class RedisStreamReader implements StreamReader {
     return this.#figures.read(this.#commands, this.#streams);
   }
 
-  async #readGroup(
-    connection: RedisConnection,
-    from: '>' | ReadonlyMap<string, string>,
-    blockMs?: number,
-  ): Promise<RawStreams> {
-    const { group, consumer, batchSize } = this.#options;
-    const ids = this.#streams.map((stream) => (from === '>' ? from : (from.get(stream) ?? '0')));
-    const where = [...this.#streams, ...ids];
-    if (blockMs === undefined) {
-      return connection.run(
-        (client) => client.xreadgroup('GROUP', group, consumer, 'COUNT', batchSize, 'STREAMS', ...where) as Promise<RawStreams>,
-      );
-    }
-    await this.#figures.beforeRead(connection, this.#streams);
-    return connection.run(
-      (client) =>
-        client.xreadgroup('GROUP', group, consumer, 'COUNT', batchSize, 'BLOCK', blockMs, 'STREAMS', ...where) as Promise<RawStreams>,
-      blockMs + WATCHDOG_MS,
+  /** New entries, on the blocking connection. */
+  async #readBlocking(): Promise<RawStreams> {
+    const { blockMs } = this.#options;
+    const streams = this.#streams;
+    const where = [...streams, ...streams.map(() => '>')];
+    return this.#blocking.run(async (client) => {
+      const pipeline = client.pipeline();
+      const counting = this.#figures.atRisk;
+      if (counting) this.#figures.ask(pipeline, streams);
+      pipeline.xreadgroup('GROUP', ...this.#asWho(), 'BLOCK', blockMs, 'STREAMS', ...where);
+      const replies = (await pipeline.exec()) ?? [];
+      const [error, reply] = replies.at(-1) ?? [];
+      if (error) throw error;
+      if (counting) this.#figures.heard(streams, replies);
+      return reply as RawStreams;
+    }, blockMs + WATCHDOG_MS);
+  }
+
+  /** Own pending entries behind the given ids. */
+  #readBehind(from: ReadonlyMap<string, string>): Promise<RawStreams> {
+    const where = [...this.#streams, ...this.#streams.map((stream) => from.get(stream) ?? '0')];
+    return this.#commands.run(
+      (client) => client.xreadgroup('GROUP', ...this.#asWho(), 'STREAMS', ...where) as Promise<RawStreams>,
     );
+  }
+
+  #asWho(): [group: string, consumer: string, 'COUNT', count: number] {
+    const { group, consumer, batchSize } = this.#options;
+    return [group, consumer, 'COUNT', batchSize];
   }
 
   #decode(raw: RawStreams, deliveries: number | ReadonlyMap<string, number>): StreamEntry[] {

@@ -1,4 +1,8 @@
+import type { ChainableCommander } from 'ioredis';
 import type { RedisConnection } from './connections.ts';
+
+/** What `exec` gives: error and reply of each command. */
+export type PipelineReplies = readonly (readonly [error: Error | null, reply: unknown])[];
 
 /** As `StreamReader.figures()` gives them. */
 export interface StreamFigures {
@@ -23,13 +27,15 @@ interface GroupState {
  *
  * entries-added − length have left the stream, entries-read of them were read: the difference was trimmed
  * unread. It is valid only until the next read, which moves the group behind the hole; so it is taken right
- * before each read by the consumer that reads, in which it is counted once for the whole group. That costs
- * 20–200 µs of Redis a read, and is done only while the group is at least half of MAXLEN behind.
+ * before each read, in one pipeline with it, by the consumer that reads: so it is counted once for the whole
+ * group. That costs Redis 20–200 µs a read, and is done only while the group is at least half of MAXLEN behind.
  * (`lag` of `XINFO GROUPS` is wrong on 7.0 once entries were trimmed.)
  */
 export class GroupFigures {
   readonly #group: string;
   readonly #riskyBacklog: number;
+  /** How far into each stream the hole was counted already: a read that finds nothing does not move the group. */
+  readonly #counted = new Map<string, number>();
   #atRisk = true;
   #trimmedUnread = 0;
 
@@ -38,27 +44,46 @@ export class GroupFigures {
     this.#riskyBacklog = maxLength / 2;
   }
 
-  /** To be called on the connection that reads next. */
-  async beforeRead(connection: RedisConnection, streams: readonly string[]): Promise<void> {
-    if (!this.#atRisk) return;
-    for (const state of await this.#states(connection, streams)) {
-      if (state !== undefined) this.#trimmedUnread += trimmedUnread(state);
-    }
+  /** The group is so far behind that entries may be trimmed unread: reads are to be preceded by `ask`. */
+  get atRisk(): boolean {
+    return this.#atRisk;
+  }
+
+  /** Adds what `heard` needs to a pipeline: two replies for each stream. */
+  ask(pipeline: ChainableCommander, streams: readonly string[]): void {
+    for (const stream of streams) pipeline.xinfo('STREAM', stream).xinfo('GROUPS', stream);
+  }
+
+  /** The replies of a pipeline that began with `ask` and then read. */
+  heard(streams: readonly string[], replies: PipelineReplies): void {
+    this.#states(streams, replies).forEach((state, i) => {
+      if (state === undefined || state.entriesRead === undefined) return;
+      const stream = streams[i] as string;
+      const removed = state.entriesAdded - state.length;
+      const before = this.#counted.get(stream) ?? 0;
+      // Fewer than were counted: the stream began anew.
+      const known = Math.max(state.entriesRead, before <= removed ? before : 0);
+      this.#trimmedUnread += Math.max(0, removed - known);
+      this.#counted.set(stream, removed);
+    });
   }
 
   async read(connection: RedisConnection, streams: readonly string[]): Promise<StreamFigures> {
-    const states = await this.#states(connection, streams);
+    const states = await connection.run(async (client) => {
+      const pipeline = client.pipeline();
+      this.ask(pipeline, streams);
+      return this.#states(streams, (await pipeline.exec()) ?? []);
+    });
     this.#atRisk = states.some((state) => state === undefined || backlog(state) >= this.#riskyBacklog);
     const replies = await connection.pipeline((pipeline) => {
       pipeline.time();
       states.forEach((state, i) => {
-        const after = state === undefined ? '-' : `(${state.lastDeliveredId}`;
-        pipeline.xrange(streams[i] as string, after, '+', 'COUNT', 1);
+        pipeline.xrange(streams[i] as string, state === undefined ? '-' : `(${state.lastDeliveredId}`, '+', 'COUNT', 1);
       });
     });
-    const [[seconds, micros], ...unread] = replies as [[number | string, number | string], ...[string, string[]][][]];
+    const [time, ...unread] = replies as [(number | string)[], ...[id: string, fields: string[]][][]];
     // Ids are the server's time, so its clock is the one to compare with.
-    const nowMs = Number(seconds) * 1000 + Number(micros) / 1000;
+    const nowMs = Number(time[0]) * 1000 + Number(time[1]) / 1000;
     const ages = unread.map(([entry]) => (entry === undefined ? 0 : nowMs - Number(entry[0].split('-')[0])));
     const figures = {
       pending: sum(states, (state) => state.pending),
@@ -70,18 +95,13 @@ export class GroupFigures {
     return figures;
   }
 
-  async #states(connection: RedisConnection, streams: readonly string[]): Promise<(GroupState | undefined)[]> {
-    return connection.run(async (client) => {
-      const pipeline = client.pipeline();
-      for (const stream of streams) pipeline.xinfo('STREAM', stream).xinfo('GROUPS', stream);
-      const replies = (await pipeline.exec()) ?? [];
-      return streams.map((_, i) => {
-        const [streamError, stream] = replies[2 * i] ?? [];
-        const [groupsError, groups] = replies[2 * i + 1] ?? [];
-        // A stream that is not there yet is an error, and none of the connection.
-        if (streamError || groupsError) return undefined;
-        return stateOf(stream as unknown[], groups as unknown[][], this.#group);
-      });
+  #states(streams: readonly string[], replies: PipelineReplies): (GroupState | undefined)[] {
+    return streams.map((_, i) => {
+      const [streamError, stream] = replies[2 * i] ?? [];
+      const [groupsError, groups] = replies[2 * i + 1] ?? [];
+      // A stream that is not there yet is an error of its command, and none of the connection.
+      if (streamError || groupsError) return undefined;
+      return stateOf(stream as unknown[], groups as unknown[][], this.#group);
     });
   }
 }
@@ -97,10 +117,6 @@ function stateOf(stream: unknown[], groups: unknown[][], name: string): GroupSta
     pending: Number(group.get('pending')),
     lastDeliveredId: String(group.get('last-delivered-id')),
   };
-}
-
-export function trimmedUnread({ entriesAdded, length, entriesRead }: Omit<GroupState, 'pending' | 'lastDeliveredId'>): number {
-  return entriesRead === undefined ? 0 : Math.max(0, entriesAdded - length - entriesRead);
 }
 
 function backlog({ entriesAdded, length, entriesRead }: GroupState): number {

@@ -185,8 +185,9 @@ BEGIN
     RETURNS TABLE (ord integer, outcome text, seq bigint, occurred_at timestamptz, epoch bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
-    -- a plan made while the tables were empty must not scan them once they are not
-    SET enable_seqscan = off
+    -- a plan made while the tables were empty must not read all of them once they are not
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+    SET enable_material = off
     AS $fn$
     #variable_conflict use_column
     DECLARE
@@ -201,53 +202,52 @@ BEGIN
           FOR NO KEY UPDATE SKIP LOCKED);
       END IF;
       RETURN QUERY
-        WITH input AS (
-          SELECT i.ord, i.conversation_id, i.message_id, i.event_id, i.sender, i.payload, i.content_hash
-          FROM unnest(conversations, messages, events, senders, payloads, hashes) WITH ORDINALITY
-            AS i (conversation_id, message_id, event_id, sender, payload, content_hash, ord)
-        ), judged AS (
+        WITH judged AS (
           SELECT i.ord, i.conversation_id, i.message_id, i.event_id, i.payload, i.content_hash,
-            k.seq AS known_seq, k.occurred_at AS known_at,
+            c.last_seq, c.members_version, k.seq AS known_seq, k.occurred_at AS known_at,
             CASE WHEN c.conversation_id IS NULL THEN 'not_member'
                  WHEN i.conversation_id <> ALL (locked) THEN 'busy'
                  WHEN k.content_hash = i.content_hash THEN 'duplicate'
                  WHEN m.user_id IS NULL THEN 'not_member'
                  WHEN k.seq IS NOT NULL THEN 'reused'
                  ELSE 'accepted' END AS outcome
-          FROM input i
-          LEFT JOIN messaging.conversation c ON c.conversation_id = i.conversation_id
+          FROM unnest(conversations, messages, events, senders, payloads, hashes) WITH ORDINALITY
+            AS i (conversation_id, message_id, event_id, sender, payload, content_hash, ord)
+          -- OFFSET 0: in this order, whatever the planner believes of the tables
+          LEFT JOIN LATERAL (
+            SELECT x.conversation_id, x.last_seq, x.members_version FROM messaging.conversation x
+            WHERE x.conversation_id = i.conversation_id OFFSET 0) c ON true
           LEFT JOIN LATERAL (
             SELECT o.seq, o.occurred_at, o.content_hash FROM messaging.message_outbox o
             WHERE o.message_id = i.message_id AND o.aggregate_id = i.conversation_id LIMIT 1) k ON true
           LEFT JOIN LATERAL (
             SELECT x.user_id FROM messaging.conversation_member x
             WHERE x.conversation_id = i.conversation_id AND x.user_id = i.sender COLLATE "C"
-              AND x.left_seq IS NULL) m ON true
-        ), fresh AS (
-          SELECT j.*, row_number() OVER (PARTITION BY j.conversation_id ORDER BY j.ord) AS n
-          FROM judged j WHERE j.outcome = 'accepted'
+              AND x.left_seq IS NULL OFFSET 0) m ON true
+        ), placed AS MATERIALIZED (
+          -- last_seq is what it was when its counter was locked: nobody else can have raised it since
+          SELECT j.*, t.now, j.payload::jsonb AS content,
+            j.last_seq + row_number() OVER (PARTITION BY j.conversation_id ORDER BY j.ord) AS new_seq
+          FROM judged j CROSS JOIN (SELECT date_trunc('milliseconds', clock_timestamp()) AS now) t
+          WHERE j.outcome = 'accepted'
         ), raised AS (
           UPDATE messaging.conversation c
-          SET last_seq = c.last_seq + f.added,
-              last_occurred_at = date_trunc('milliseconds', clock_timestamp())
-          FROM (SELECT x.conversation_id, count(*) AS added FROM fresh x GROUP BY 1) f
-          WHERE c.conversation_id = f.conversation_id
-          RETURNING c.conversation_id, c.last_seq - f.added AS base, c.members_version
+          SET last_seq = p.top, last_occurred_at = p.now
+          FROM (SELECT x.conversation_id, max(x.new_seq) AS top, max(x.now) AS now FROM placed x GROUP BY 1) p
+          WHERE c.conversation_id = p.conversation_id
         ), inserted AS (
           INSERT INTO messaging.message_outbox (id, event_id, message_id, event_type, aggregate_id, seq,
-            payload, bucket, members_version, size_bytes, content_hash)
-          SELECT nextval('messaging.message_outbox_id_seq'), f.event_id, f.message_id, 'MessageCreated',
-            f.conversation_id, r.base + f.n, f.payload::jsonb, messaging.bucket_of(f.conversation_id),
-            r.members_version, octet_length(f.payload::jsonb::text), f.content_hash
-          FROM fresh f JOIN raised r ON r.conversation_id = f.conversation_id
-          ORDER BY f.conversation_id, f.n
-          RETURNING aggregate_id, message_id, seq, occurred_at
+            payload, occurred_at, bucket, members_version, size_bytes, content_hash)
+          SELECT nextval('messaging.message_outbox_id_seq'), p.event_id, p.message_id, 'MessageCreated',
+            p.conversation_id, p.new_seq, p.content, p.now, messaging.bucket_of(p.conversation_id),
+            p.members_version, octet_length(p.content::text), p.content_hash
+          FROM placed p ORDER BY p.conversation_id, p.new_seq
         )
-        SELECT j.ord::integer, j.outcome, coalesce(n.seq, j.known_seq), coalesce(n.occurred_at, j.known_at),
-          (SELECT e.epoch FROM messaging.log_epoch e)
-        FROM judged j
-        LEFT JOIN inserted n ON n.aggregate_id = j.conversation_id AND n.message_id = j.message_id
-          AND j.outcome = 'accepted';
+        SELECT p.ord::integer, p.outcome, p.new_seq, p.now, e.epoch
+        FROM placed p CROSS JOIN messaging.log_epoch e
+        UNION ALL
+        SELECT j.ord::integer, j.outcome, j.known_seq, j.known_at, e.epoch
+        FROM judged j CROSS JOIN messaging.log_epoch e WHERE j.outcome <> 'accepted';
     END $fn$;
 
   GRANT USAGE ON SCHEMA messaging TO sanctum_intake;

@@ -1,0 +1,164 @@
+import {
+  ensurePostgres,
+  ensureRedis,
+  processIdentity,
+  startPostgres,
+  startRedis,
+  stateDir,
+} from '@sanctum/local-servers';
+import { keptSecret } from '@sanctum/messaging/kept-secret';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { RunFile, RunUrls } from './run-file.ts';
+import { stablePort } from './stable-port.ts';
+import { startService } from './start-service.ts';
+
+const PORTS_FILE = path.join(stateDir, 'ports.json');
+const SERVICE = 'the messaging service';
+const POSTGRES_PORT = 5432;
+const REDIS_PORT = 6379;
+/** One Ctrl-C arrives twice: from the terminal, and handed on by npm. Only a later one means "at once". */
+const IMPATIENCE_MS = 1_000;
+
+interface Local {
+  pid: number;
+  ended: Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** What was started, in order; it stops in the opposite order: service, Redis, PostgreSQL. */
+export class LocalStack {
+  readonly serviceLog = path.join(stateDir, 'service.log');
+  readonly #runFile: RunFile;
+  readonly #progress: (line: string) => void;
+  readonly #started: { name: string; server: Local }[] = [];
+  readonly #stopWanted = new AbortController();
+  #stopping: Promise<void> | undefined;
+  /** What is being started just now. */
+  #pending: Promise<unknown> = Promise.resolve();
+
+  constructor(runFile: RunFile, progress: (line: string) => void) {
+    this.#runFile = runFile;
+    this.#progress = progress;
+  }
+
+  get stopWanted(): boolean {
+    return this.#stopWanted.signal.aborted;
+  }
+
+  async start(): Promise<RunUrls> {
+    const postgres = given('POSTGRES_URL') ?? given('DATABASE_URL') ?? (await this.#startPostgres());
+    const redis = given('REDIS_URL') ?? (await this.#startRedis());
+    const settings: Record<string, string> = {
+      ...jwtSettings(),
+      POSTGRES_URL: postgres,
+      REDIS_URL: redis,
+      DISPATCHER_ENABLED: given('DISPATCHER_ENABLED') ?? 'true',
+      CONSUMER_ENABLED: given('CONSUMER_ENABLED') ?? 'true',
+      HTTP_PORT: given('HTTP_PORT') ?? '8083',
+      ADMIN_PORT: given('ADMIN_PORT') ?? '8084',
+    };
+    await writeFile(this.serviceLog, '');
+    await this.#starting(SERVICE, () => startService(settings, this.serviceLog, this.#stopWanted.signal));
+    const http = `127.0.0.1:${settings['HTTP_PORT']}`;
+    const urls = {
+      http: `http://${http}`,
+      websocket: `ws://${http}/ws`,
+      admin: `http://127.0.0.1:${settings['ADMIN_PORT']}`,
+      postgres,
+      redis,
+    };
+    await this.#runFile.ready(urls);
+    return urls;
+  }
+
+  /** Waits until someone stops it (0) or one of the servers ends by itself (1). */
+  async untilStopped(): Promise<number> {
+    const unexpected = this.#started.map(async ({ name, server }) => ({ name, how: await server.ended }));
+    const { name, how } = await Promise.race(unexpected);
+    if (!this.stopWanted) {
+      const where = name === SERVICE ? this.serviceLog : stateDir;
+      this.#progress(`${name} ended by itself (${how}); see ${where}`);
+    }
+    await this.stop();
+    return this.stopWanted ? 0 : 1;
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stopAll());
+  }
+
+  stopOnSignals(): void {
+    let firstAt = 0;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (!this.stopWanted) {
+          firstAt = Date.now();
+          this.#stopWanted.abort();
+          void this.stop();
+        } else if (Date.now() - firstAt > IMPATIENCE_MS) {
+          // The servers see us go and end by themselves.
+          process.exit(1);
+        }
+      });
+    }
+  }
+
+  async #startPostgres(): Promise<string> {
+    const binaries = await ensurePostgres({ progress: this.#progress });
+    const port = await stablePort(PORTS_FILE, 'postgres', POSTGRES_PORT);
+    const dataDir = path.join(stateDir, 'postgres');
+    const server = await this.#starting(`PostgreSQL on port ${port}`, () =>
+      startPostgres({ dataDir, port, binaries, database: 'sanctum' }),
+    );
+    return server.url;
+  }
+
+  async #startRedis(): Promise<string> {
+    const binaries = await ensureRedis({ progress: this.#progress });
+    const port = await stablePort(PORTS_FILE, 'redis', REDIS_PORT);
+    const dir = path.join(stateDir, 'redis');
+    const server = await this.#starting(`Redis on port ${port}`, () =>
+      startRedis({ dir, port, binaries, persist: true }),
+    );
+    return server.url;
+  }
+
+  async #starting<T extends Local>(name: string, start: () => Promise<T>): Promise<T> {
+    if (this.stopWanted) throw new Error('stopped');
+    this.#progress(`starting ${name}`);
+    const starting = start().then((server) => {
+      this.#started.push({ name, server });
+      return server;
+    });
+    this.#pending = starting.catch(() => undefined);
+    const server = await starting;
+    const identity = await processIdentity(server.pid);
+    if (identity !== undefined) await this.#runFile.addServer(identity);
+    return server;
+  }
+
+  async #stopAll(): Promise<void> {
+    await this.#pending;
+    for (const { name, server } of this.#started.toReversed()) {
+      this.#progress(`stopping ${name}`);
+      await server.stop();
+    }
+    await this.#runFile.release();
+  }
+}
+
+/** A setting of the environment; an empty one counts as none. */
+function given(name: string): string | undefined {
+  return process.env[name] === '' ? undefined : process.env[name];
+}
+
+/** Also where `NODE_ENV` is `production`, in which the service has no defaults of its own for these. */
+function jwtSettings(): Record<string, string> {
+  const hasKey = ['JWT_JWKS_URL', 'JWT_PUBLIC_KEY', 'JWT_SECRET'].some((name) => given(name) !== undefined);
+  return {
+    JWT_ISSUER: given('JWT_ISSUER') ?? 'sanctum',
+    JWT_AUDIENCE: given('JWT_AUDIENCE') ?? 'sanctum-messaging',
+    ...(hasKey ? {} : { JWT_SECRET: keptSecret(path.join(stateDir, 'jwt-secret')) }),
+  };
+}

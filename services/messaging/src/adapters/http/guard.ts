@@ -1,0 +1,85 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { bounds } from '../../bounds.ts';
+import { originAllowed } from './origin.ts';
+import { sendProblem } from './problems.ts';
+import { bearerToken, type Identity, type TokenResult, type TokenVerifier } from './token-verifier.ts';
+
+/** The request's property that holds who asks. */
+export const IDENTITY = 'identity';
+
+const JSON_BODY = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
+const EXPOSED_HEADERS = 'idempotent-replay, retry-after';
+const ALLOWED_HEADERS = 'authorization, content-type';
+
+export interface GuardDeps {
+  readonly verifier: TokenVerifier;
+  /** This login, or all of this user's, has been revoked. */
+  readonly isRevoked: (identity: Identity) => boolean;
+}
+
+/** Who asks; known on every route behind a token. */
+export function identityOf(request: FastifyRequest): Identity {
+  return request.getDecorator<Identity>(IDENTITY);
+}
+
+/** Before anything of the body is read: who asks, and whether the body is of a kind that is taken. */
+export function tokenGuard({ verifier, isRevoked }: GuardDeps) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const finish = (result: TokenResult) => {
+      if (!result.ok) {
+        sendProblem(reply, result.code, result.code === 'unavailable' ? bounds.auth.retryAfterMs : undefined);
+      } else if (isRevoked(result)) sendProblem(reply, 'revoked');
+      else if (!isTakenBody(request)) sendProblem(reply, 'unsupported_media_type');
+      else {
+        request.setDecorator<Identity>(IDENTITY, result);
+        done();
+      }
+    };
+    const result = verifier.verify(bearerToken(request.headers.authorization));
+    // Most tokens are known, and known at once.
+    if (result instanceof Promise) void result.then(finish);
+    else finish(result);
+  };
+}
+
+/** JSON in UTF-8 and not encoded any further; or no body at all, where the handler decides. */
+function isTakenBody({ method, headers }: FastifyRequest): boolean {
+  if (method === 'GET' || method === 'HEAD') return true;
+  if (headers['content-encoding'] !== undefined) return false;
+  const type = headers['content-type'];
+  if (type !== undefined) return JSON_BODY.test(type);
+  const hasBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+  return !hasBody && method !== 'POST';
+}
+
+/** Browsers of other origins: refused on `/v1`, else told what they may read. Also answers their preflights. */
+export function originGuard(allowedOrigins: readonly string[] | undefined) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const { origin, host } = request.headers;
+    if (origin !== undefined) {
+      reply.header('vary', 'Origin');
+      if (originAllowed(origin, host, allowedOrigins)) {
+        reply.header('access-control-allow-origin', origin).header('access-control-expose-headers', EXPOSED_HEADERS);
+      } else if (isV1(request)) {
+        sendProblem(reply, 'origin_denied');
+        return;
+      }
+    }
+    done();
+  };
+}
+
+export function sendPreflight(request: FastifyRequest, reply: FastifyReply, methods: readonly string[]): FastifyReply {
+  const allow = [...methods, 'OPTIONS'].join(', ');
+  if (request.headers['access-control-request-method'] !== undefined) {
+    reply
+      .header('access-control-allow-methods', allow)
+      .header('access-control-allow-headers', ALLOWED_HEADERS)
+      .header('access-control-max-age', bounds.http.preflightMaxAgeSeconds);
+  }
+  return reply.code(204).header('allow', allow).send();
+}
+
+export function isV1(request: FastifyRequest): boolean {
+  return request.url.startsWith('/v1');
+}

@@ -1,0 +1,247 @@
+import type { AddressInfo } from 'node:net';
+import { tooLargeAbove } from '@sanctum/protocol';
+import { createHttpServer } from './adapters/http/http-server.ts';
+import { originAllowed } from './adapters/http/origin.ts';
+import { createTokenVerifier } from './adapters/http/token-verifier.ts';
+import { PostgresConversationLog } from './adapters/postgres/conversation-log.ts';
+import { PostgresDeadLetterLog } from './adapters/postgres/dead-letter-log.ts';
+import { PostgresDispatchLog } from './adapters/postgres/dispatch-log.ts';
+import { PostgresIntakeLog } from './adapters/postgres/intake-log.ts';
+import { PostgresOperations } from './adapters/postgres/operations.ts';
+import { INTAKE_TIMEOUT_MS, OPERATIONS_TIMEOUT_MS, PostgresPool, READ_TIMEOUT_MS } from './adapters/postgres/pool.ts';
+import { PostgresReaderLog } from './adapters/postgres/reader-log.ts';
+import { RedisBusPublisher } from './adapters/redis/redis-bus-publisher.ts';
+import { RedisBusSubscriber } from './adapters/redis/redis-bus-subscriber.ts';
+import { RedisStreamReader } from './adapters/redis/redis-stream-reader.ts';
+import { RedisStreamWriter } from './adapters/redis/redis-stream-writer.ts';
+import { serveWebSockets } from './adapters/websocket/websocket-server.ts';
+import { systemClock } from './clock.ts';
+import { bounds, type Config } from './config.ts';
+import { Dispatcher } from './dispatcher/dispatcher.ts';
+import { reasonOf } from './errors.ts';
+import { Intake } from './intake/intake.ts';
+import type { Log } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { PathProbe, probeConversationId } from './operations/path-probe.ts';
+import { ReadinessCheck } from './operations/readiness.ts';
+import { Consumer } from './realtime/consumer.ts';
+import { Epochs } from './realtime/epochs.ts';
+import { Hub } from './realtime/hub.ts';
+import { encodeWake } from './wake-message.ts';
+
+const HOUR_MS = 60 * 60 * 1000;
+
+export interface RunningServer {
+  readonly port: number;
+  /** Drains and ends; a second call waits for the first. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The one place where stages and adapters meet, in the order in which a message passes through them. Rejects when
+ * Postgres cannot be had; Redis may come later.
+ */
+export async function startServer(config: Config, log: Log): Promise<RunningServer> {
+  const clock = systemClock;
+  const metrics = createMetrics({ dispatcher: config.dispatcher.enabled, consumer: config.consumer.enabled });
+  const payloadLimitBytes = tooLargeAbove(config.payloadMaxBytes);
+  let started = false;
+  let draining = false;
+
+  // ── The log ──
+  const pool = (applicationName: string, maxConnections: number, callTimeoutMs: number) =>
+    new PostgresPool({ url: config.postgres.url, applicationName, maxConnections, callTimeoutMs, log });
+  const { groupsInFlightMax, sideLanesMax } = bounds.intake;
+  const intakePool = pool('sanctum-intake', groupsInFlightMax + sideLanesMax, INTAKE_TIMEOUT_MS);
+  const readerPool = pool('sanctum-reader', 6, READ_TIMEOUT_MS);
+  const dispatchPool = pool('sanctum-dispatcher', 6, READ_TIMEOUT_MS);
+  const operationsPool = pool('sanctum-operations', 2, OPERATIONS_TIMEOUT_MS);
+  const operations = new PostgresOperations(operationsPool);
+  const reader = new PostgresReaderLog(readerPool, { payloadLimitBytes });
+  const deadLetters = new PostgresDeadLetterLog(operationsPool);
+  await operations.ensurePartitions();
+  const installationId = await operations.installationId();
+  const epochs = new Epochs({ current: await reader.readEpoch(), log });
+
+  // ── Redis ──
+  const redis = { url: config.redis.url, log };
+  const stream = { stream: config.stream.name, maxLength: config.stream.maxLength };
+  const publisher = new RedisBusPublisher({ ...redis, installationId });
+  const subscriber = new RedisBusSubscriber({ ...redis, installationId });
+
+  // ── Intake ──
+  const dispatcher = config.dispatcher.enabled ? makeDispatcher() : undefined;
+  const intake = new Intake({
+    intakeLog: new PostgresIntakeLog(intakePool),
+    clock,
+    log,
+    onCommitted: (buckets) => {
+      dispatcher?.dispatcher.wake(buckets);
+      publisher.publish([{ channel: 'wake', bytes: encodeWake(buckets) }]).catch(() => {});
+    },
+  });
+
+  // ── Dispatcher: outbox → stream ──
+  function makeDispatcher() {
+    const writer = new RedisStreamWriter({ ...redis, ...stream });
+    return {
+      writer,
+      dispatcher: new Dispatcher({
+        log: new PostgresDispatchLog(dispatchPool, { payloadLimitBytes }),
+        writer,
+        bus: subscriber,
+        metrics,
+        logger: log,
+        clock,
+        settings: {
+          tickMs: config.dispatcher.tickMs,
+          batchSize: config.dispatcher.batchSize,
+          maxAttempts: config.dispatcher.maxAttempts,
+          partitions: config.stream.partitions,
+        },
+      }),
+    };
+  }
+
+  // ── Consumer: stream → bus ──
+  const consumer = config.consumer.enabled ? makeConsumer() : undefined;
+  function makeConsumer() {
+    const { group, name, batchSize, blockMs, claimIdleMs } = config.consumer;
+    const streamReader = new RedisStreamReader({
+      ...redis,
+      ...stream,
+      partitions: config.stream.partitions,
+      group,
+      consumer: name,
+      batchSize,
+      blockMs,
+      claimIdleMs,
+      payloadMaxBytes: config.payloadMaxBytes,
+    });
+    return {
+      streamReader,
+      consumer: new Consumer({
+        reader: streamReader,
+        publisher,
+        deadLetters,
+        currentEpoch: () => epochs.current,
+        metrics,
+        log,
+        clock,
+        settings: { group, claimIdleMs },
+      }),
+    };
+  }
+
+  // ── Hub: bus → sockets ──
+  const verifier = createTokenVerifier(config.auth, { clock, log });
+  const hub = new Hub({
+    settings: {
+      heartbeatMs: config.websocket.heartbeatMs,
+      payloadMaxBytes: config.payloadMaxBytes,
+      maxClients: config.websocket.maxClients,
+    },
+    clock,
+    metrics,
+    log,
+    epochs,
+    reader,
+    bus: subscriber,
+    verifier,
+  });
+
+  // ── Running it ──
+  const loops = new AbortController();
+  const probe = new PathProbe({
+    conversationId: probeConversationId(installationId, config.consumer.name),
+    outbox: operations,
+    watch: (conversationId, listener) => hub.observe(conversationId, listener),
+    clock,
+    metrics,
+    log,
+  });
+  const readiness = new ReadinessCheck({
+    pingPostgres: () => reader.readEpoch(),
+    clock,
+    inputs: () => ({
+      started,
+      draining,
+      redisUp: publisher.connected && subscriber.connected,
+      stuck: [],
+      pathBroken: config.consumer.enabled && probe.isBroken,
+    }),
+  });
+  const http = createHttpServer({
+    allowedOrigins: config.websocket.allowedOrigins,
+    maxClients: config.websocket.maxClients,
+    payloadMaxBytes: config.payloadMaxBytes,
+    clock,
+    log,
+    metrics,
+    verifier,
+    isRevoked: () => false,
+    intake,
+    conversations: new PostgresConversationLog(readerPool),
+    reader,
+    readiness: () => readiness.check(),
+    onMembershipChanged: ({ userIds }) => {
+      for (const userId of userIds) hub.users.hint(userId);
+      const hints = userIds.map((userId) => ({ channel: `u:${userId}` as const, bytes: Buffer.alloc(0) }));
+      publisher.publish(hints).catch(() => {});
+    },
+  });
+  serveWebSockets({
+    server: http.server,
+    hub,
+    originAllowed: (origin, host) => originAllowed(origin, host, config.websocket.allowedOrigins),
+  });
+
+  for (const connection of [publisher, subscriber, dispatcher?.writer, consumer?.streamReader]) connection?.start();
+  hub.start();
+  dispatcher?.dispatcher.start();
+  consumer?.consumer.start();
+  await http.listen({ host: config.http.host, port: config.http.port });
+  const background = Promise.all([
+    keepPartitions(loops.signal),
+    consumer === undefined ? undefined : probe.run(loops.signal),
+  ]);
+  started = true;
+  const { port } = http.server.address() as AddressInfo;
+  log.info('server_started', {
+    port,
+    dispatcher: config.dispatcher.enabled,
+    consumer: config.consumer.enabled,
+    epoch: epochs.current,
+  });
+
+  async function keepPartitions(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await clock.sleep(HOUR_MS, signal);
+      if (signal.aborted) return;
+      try {
+        await operations.ensurePartitions();
+      } catch (error) {
+        log.error('partitions_failed', { reason: reasonOf(error) });
+      }
+    }
+  }
+
+  /** What faces users stops first; what carries accepted messages on stops last. */
+  async function drain(): Promise<void> {
+    draining = true;
+    loops.abort();
+    log.info('server_draining', { connections: hub.sessions.size });
+    await hub.drain(config.shutdownGraceMs * bounds.shutdown.socketsShare);
+    await http.close();
+    await intake.drain();
+    await dispatcher?.dispatcher.stop();
+    await consumer?.consumer.stop();
+    await hub.stop();
+    await background;
+    for (const connection of [publisher, subscriber, dispatcher?.writer, consumer?.streamReader]) connection?.close();
+    await Promise.all([intakePool, readerPool, dispatchPool, operationsPool].map((each) => each.end()));
+    log.info('server_stopped');
+  }
+  let stopping: Promise<void> | undefined;
+  return { port, stop: () => (stopping ??= drain()) };
+}
