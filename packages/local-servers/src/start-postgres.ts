@@ -91,7 +91,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 }
 
 function settingsOf({ durable = true, settings }: PostgresOptions, port: number): string[] {
-  const forTests = durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+  // `synchronous_commit` stays on: a commit has to survive the processes that a test kills.
+  const forTests = durable ? {} : { fsync: 'off', full_page_writes: 'off' };
   const all = {
     listen_addresses: 'localhost',
     port,

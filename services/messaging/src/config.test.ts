@@ -145,7 +145,7 @@ describe('a wrong value', () => {
       'http://user:pw@cache/0?password=pw',
       'REDIS_URL: given "http://cache/0"; allowed: a redis:// or rediss:// URL',
     ],
-    ['REDIS_URL', 'user:pw@cache', 'REDIS_URL: given "user://"; allowed: a redis:// or rediss:// URL'],
+    ['REDIS_URL', 'user:pw@cache', 'REDIS_URL: set, not shown; allowed: a redis:// or rediss:// URL'],
     ['POSTGRES_URL', 'not a url', 'POSTGRES_URL: set, not shown; allowed: a postgres:// URL'],
   ])('of %s (%s) stops the start with one line', (name, value, line) => {
     expect(linesOf({ ...URLS, [name]: value })).toEqual([line]);

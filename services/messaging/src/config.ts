@@ -144,5 +144,7 @@ function shown(name: VariableName, env: Environment): string {
   if (variables[name].shown === 'plain') return `given ${JSON.stringify(value.slice(0, 80))}`;
   if (variables[name].shown === 'secret' || !URL.canParse(value)) return 'set, not shown';
   const { protocol, host, pathname } = new URL(value);
+  // `user:password@host` is a URL of the protocol `user:`.
+  if (host === '') return 'set, not shown';
   return `given ${JSON.stringify(`${protocol}//${host}${pathname}`.slice(0, 80))}`;
 }

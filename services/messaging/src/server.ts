@@ -15,7 +15,7 @@ import { RedisBusSubscriber } from './adapters/redis/redis-bus-subscriber.ts';
 import { RedisStreamReader } from './adapters/redis/redis-stream-reader.ts';
 import { RedisStreamWriter } from './adapters/redis/redis-stream-writer.ts';
 import { serveWebSockets } from './adapters/websocket/websocket-server.ts';
-import { systemClock } from './clock.ts';
+import { type Clock, systemClock } from './clock.ts';
 import { bounds, type Config } from './config.ts';
 import { Dispatcher } from './dispatcher/dispatcher.ts';
 import { reasonOf } from './errors.ts';
@@ -24,12 +24,15 @@ import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { PathProbe, probeConversationId } from './operations/path-probe.ts';
 import { ReadinessCheck } from './operations/readiness.ts';
+import type { BusPublisher, DispatchLog, IntakeLog, ReaderLog } from './ports.ts';
 import { Consumer } from './realtime/consumer.ts';
 import { Epochs } from './realtime/epochs.ts';
 import { Hub } from './realtime/hub.ts';
 import { encodeWake } from './wake-message.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
+/** How long the start waits for Redis before it goes on without. */
+const REDIS_PATIENCE_MS = 2000;
 
 export interface RunningServer {
   readonly port: number;
@@ -37,12 +40,21 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** Ports that a test has wrapped, to force an interleaving or to lose something; nothing else sets them. */
+export interface Overrides {
+  readonly reader?: (reader: ReaderLog) => ReaderLog;
+  readonly intakeLog?: (log: IntakeLog) => IntakeLog;
+  readonly dispatchLog?: (log: DispatchLog) => DispatchLog;
+  readonly publisher?: (publisher: BusPublisher) => BusPublisher;
+  readonly clock?: Clock;
+}
+
 /**
  * The one place where stages and adapters meet, in the order in which a message passes through them. Rejects when
  * Postgres cannot be had; Redis may come later.
  */
-export async function startServer(config: Config, log: Log): Promise<RunningServer> {
-  const clock = systemClock;
+export async function startServer(config: Config, log: Log, overrides: Overrides = {}): Promise<RunningServer> {
+  const clock = overrides.clock ?? systemClock;
   const metrics = createMetrics({ dispatcher: config.dispatcher.enabled, consumer: config.consumer.enabled });
   const payloadLimitBytes = tooLargeAbove(config.payloadMaxBytes);
   let started = false;
@@ -57,7 +69,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   const dispatchPool = pool('sanctum-dispatcher', 6, READ_TIMEOUT_MS);
   const operationsPool = pool('sanctum-operations', 2, OPERATIONS_TIMEOUT_MS);
   const operations = new PostgresOperations(operationsPool);
-  const reader = new PostgresReaderLog(readerPool, { payloadLimitBytes });
+  const reader = wrapped(new PostgresReaderLog(readerPool, { payloadLimitBytes }), overrides.reader);
   const deadLetters = new PostgresDeadLetterLog(operationsPool);
   await operations.ensurePartitions();
   const installationId = await operations.installationId();
@@ -66,13 +78,14 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   // ── Redis ──
   const redis = { url: config.redis.url, log };
   const stream = { stream: config.stream.name, maxLength: config.stream.maxLength };
-  const publisher = new RedisBusPublisher({ ...redis, installationId });
+  const busConnection = new RedisBusPublisher({ ...redis, installationId });
+  const publisher = wrapped<BusPublisher>(busConnection, overrides.publisher);
   const subscriber = new RedisBusSubscriber({ ...redis, installationId });
 
   // ── Intake ──
   const dispatcher = config.dispatcher.enabled ? makeDispatcher() : undefined;
   const intake = new Intake({
-    intakeLog: new PostgresIntakeLog(intakePool),
+    intakeLog: wrapped(new PostgresIntakeLog(intakePool), overrides.intakeLog),
     clock,
     log,
     onCommitted: (buckets) => {
@@ -87,7 +100,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     return {
       writer,
       dispatcher: new Dispatcher({
-        log: new PostgresDispatchLog(dispatchPool, { payloadLimitBytes }),
+        log: wrapped(new PostgresDispatchLog(dispatchPool, { payloadLimitBytes }), overrides.dispatchLog),
         writer,
         bus: subscriber,
         metrics,
@@ -166,7 +179,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     inputs: () => ({
       started,
       draining,
-      redisUp: publisher.connected && subscriber.connected,
+      redisUp: busConnection.connected && subscriber.connected,
       stuck: [],
       pathBroken: config.consumer.enabled && probe.isBroken,
     }),
@@ -196,8 +209,9 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     originAllowed: (origin, host) => originAllowed(origin, host, config.websocket.allowedOrigins),
   });
 
-  for (const connection of [publisher, subscriber, dispatcher?.writer, consumer?.streamReader]) connection?.start();
+  for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader]) connection?.start();
   hub.start();
+  await consumer?.streamReader.whenReady(REDIS_PATIENCE_MS);
   dispatcher?.dispatcher.start();
   consumer?.consumer.start();
   await http.listen({ host: config.http.host, port: config.http.port });
@@ -238,10 +252,14 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     await consumer?.consumer.stop();
     await hub.stop();
     await background;
-    for (const connection of [publisher, subscriber, dispatcher?.writer, consumer?.streamReader]) connection?.close();
+    for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader]) connection?.close();
     await Promise.all([intakePool, readerPool, dispatchPool, operationsPool].map((each) => each.end()));
     log.info('server_stopped');
   }
   let stopping: Promise<void> | undefined;
   return { port, stop: () => (stopping ??= drain()) };
+}
+
+function wrapped<Port>(port: Port, wrap: ((port: Port) => Port) | undefined): Port {
+  return wrap === undefined ? port : wrap(port);
 }

@@ -1,11 +1,9 @@
 import { ERRORS, type ErrorCode, problem, PROBLEM_MEDIA_TYPE } from '@sanctum/protocol';
 import { httpSchemas, jsonSchemas, type JsonSchema } from '@sanctum/protocol/schemas';
-import { z } from 'zod';
-import { type AnswerSpec, isGuarded, type RouteSpec, routeList } from './routes.ts';
+import { type AnswerSpec, isGuarded, type RouteSpec, routeList, type SchemaName } from './routes.ts';
 
 const SCHEMA_PREFIX = '#/components/schemas/';
-/** Parameters stand with their operations, one by one. */
-const PARAMETER_SCHEMAS = new Set(['ConversationParams', 'MemberParams', 'PageQuery', 'HistoryQuery']);
+const schemas = jsonSchemas(httpSchemas, SCHEMA_PREFIX);
 
 const HEADERS = {
   'Idempotent-Replay': { description: '`true`: this is the first answer again', schema: { const: 'true' } },
@@ -51,13 +49,16 @@ function parametersOf({ params, query }: RouteSpec): { parameters?: unknown[] } 
   return parameters.length === 0 ? {} : { parameters };
 }
 
-function parametersIn(place: 'path' | 'query', schema: z.ZodObject | undefined): unknown[] {
-  if (schema === undefined) return [];
-  const { properties = {} } = z.toJSONSchema(schema, { io: 'input' });
-  return Object.entries(properties).map(([name, rule]) => {
-    const { description, ...rest } = rule as JsonSchema & { description?: string };
-    return { name, in: place, required: place === 'path', ...(description && { description }), schema: rest };
-  });
+function parametersIn(place: 'path' | 'query', name: SchemaName | undefined): unknown[] {
+  if (name === undefined) return [];
+  const { properties = {} } = schemas[name] as { properties?: Record<string, JsonSchema> };
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+    name,
+    in: place,
+    required: place === 'path',
+    ...(description !== undefined && { description }),
+    schema,
+  }));
 }
 
 function answersOf(route: RouteSpec): Record<string, unknown> {
@@ -101,7 +102,8 @@ function content(schema: string, example: unknown) {
   return { 'application/json': { schema: { $ref: SCHEMA_PREFIX + schema }, examples: { usual: { value: example } } } };
 }
 
+/** All but those of parameters, which stand with their operations, one by one. */
 function componentSchemas(): Record<string, JsonSchema> {
-  const named = Object.entries(httpSchemas).filter(([name]) => !PARAMETER_SCHEMAS.has(name));
-  return jsonSchemas(Object.fromEntries(named), SCHEMA_PREFIX);
+  const parameters = new Set<string | undefined>(routeList.flatMap(({ params, query }) => [params, query]));
+  return Object.fromEntries(Object.entries(schemas).filter(([name]) => !parameters.has(name)));
 }

@@ -1,6 +1,5 @@
 import type { ErrorCode } from '@sanctum/protocol';
-import { conversationParams, historyQuery, httpSchemas, memberParams, pageQuery } from '@sanctum/protocol/schemas';
-import type { z } from 'zod';
+import type { httpSchemas } from '@sanctum/protocol/schemas';
 import * as examples from './examples.ts';
 
 export type SchemaName = keyof typeof httpSchemas;
@@ -10,8 +9,8 @@ export interface RouteSpec {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly summary: string;
-  readonly params?: z.ZodObject;
-  readonly query?: z.ZodObject;
+  readonly params?: SchemaName;
+  readonly query?: SchemaName;
   readonly body?: { readonly schema: SchemaName; readonly example: unknown };
   readonly answers: readonly AnswerSpec[];
   readonly problems: readonly ErrorCode[];
@@ -72,7 +71,7 @@ export const routes = {
     method: 'GET',
     path: '/v1/conversations',
     summary: 'The conversations of the caller, by id',
-    query: pageQuery,
+    query: 'PageQuery',
     answers: [json(200, 'A page', 'ConversationList', examples.conversationList)],
     problems: [...GUARDED, 'invalid_parameter'],
   },
@@ -80,7 +79,7 @@ export const routes = {
     method: 'GET',
     path: '/v1/conversations/{id}',
     summary: 'One conversation of the caller',
-    params: conversationParams,
+    params: 'ConversationParams',
     answers: [json(200, 'The conversation', 'ConversationDetail', examples.conversationDetail)],
     problems: NAMED,
   },
@@ -88,8 +87,8 @@ export const routes = {
     method: 'GET',
     path: '/v1/conversations/{id}/members',
     summary: 'The members of a conversation, by user id',
-    params: conversationParams,
-    query: pageQuery,
+    params: 'ConversationParams',
+    query: 'PageQuery',
     answers: [json(200, 'A page', 'MemberList', examples.memberList)],
     problems: NAMED,
   },
@@ -97,7 +96,7 @@ export const routes = {
     method: 'PUT',
     path: '/v1/conversations/{id}/members/{user_id}',
     summary: 'Add a member; by the owner or with the scope messaging:manage',
-    params: memberParams,
+    params: 'MemberParams',
     answers: [json(200, 'The user is a member', 'AddedMember', examples.addedMember)],
     problems: [...NAMED, ...WITHOUT_BODY, 'not_owner', 'conversation_full', 'too_many_conversations'],
   },
@@ -105,7 +104,7 @@ export const routes = {
     method: 'DELETE',
     path: '/v1/conversations/{id}/members/{user_id}',
     summary: 'Remove a member; anyone may remove themselves',
-    params: memberParams,
+    params: 'MemberParams',
     answers: [{ status: 204, description: 'The user is not a member' }],
     problems: [...NAMED, ...WITHOUT_BODY, 'not_owner'],
   },
@@ -113,7 +112,7 @@ export const routes = {
     method: 'POST',
     path: '/v1/conversations/{id}/messages',
     summary: 'Send a message; repeatable with the same message id',
-    params: conversationParams,
+    params: 'ConversationParams',
     body: { schema: 'PostMessageBody', example: examples.postMessageBody },
     answers: [
       json(201, 'Committed', 'PostedMessage', examples.postedMessage),
@@ -128,8 +127,8 @@ export const routes = {
     method: 'GET',
     path: '/v1/conversations/{id}/messages',
     summary: 'A page of messages, ascending; done when next_after is the head',
-    params: conversationParams,
-    query: historyQuery,
+    params: 'ConversationParams',
+    query: 'HistoryQuery',
     answers: [json(200, 'A page; next_after = after below the head: ask again after a second', 'HistoryPage', examples.historyPage)],
     problems: [...NAMED, 'cursor_ahead'],
   },

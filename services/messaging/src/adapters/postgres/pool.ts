@@ -197,8 +197,9 @@ function settingsFor(callTimeoutMs: number): Record<string, string | number> {
     enable_mergejoin: 'off',
     enable_material: 'off',
     enable_sort: 'off',
-    // … and the price that this puts on a plan must not look like a reason to compile it.
+    // … and the price that this puts on a plan must not look like a reason to compile it, or for more processes.
     jit: 'off',
+    max_parallel_workers_per_gather: 0,
     // Plans do not depend on the values, and planning over a month of partitions costs more than running.
     plan_cache_mode: 'force_generic_plan',
     // append_messages() counts on a new snapshot for each statement.

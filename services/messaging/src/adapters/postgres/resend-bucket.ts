@@ -23,7 +23,7 @@ const OPEN_CURSOR = {
          SELECT n.*, CASE WHEN n.size_bytes <= $3 THEN n.payload::text END AS body
          FROM (SELECT ${CLAIM_COLUMNS}, o.payload, o.size_bytes FROM messaging.message_outbox o
                WHERE o.bucket = $1 AND o.status = 'sent'
-                 AND o.dispatched_at >= clock_timestamp() - $2 * interval '1 millisecond'
+                 AND o.dispatched_at >= statement_timestamp() - $2 * interval '1 millisecond'
                ORDER BY o.id OFFSET 0) n`,
 };
 const FETCH = { name: 'fetch-resend', text: `FETCH ${PIECE_ROWS} FROM resend` };

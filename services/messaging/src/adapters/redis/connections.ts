@@ -123,8 +123,11 @@ export class RedisConnection {
       const fault = toRedisFault(error);
       // Demoted: the primary is elsewhere, behind the same address.
       if (fault.reason === 'READONLY') this.#lose(link, 'READONLY');
+      if (fault.kind !== 'connection') throw fault;
       // Closed because another command had waited too long: Redis is slow, and this command not to blame.
-      if (fault.kind === 'connection' && link.lost === 'TIMEOUT') throw new RedisFault('outage', 'TIMEOUT');
+      if (link.lost === 'TIMEOUT') throw new RedisFault('outage', 'TIMEOUT');
+      // Redis says why it hangs up before it does: nothing more is to be sent on this one.
+      this.#lose(link, fault.reason);
       throw fault;
     } finally {
       timer?.cancel();

@@ -42,6 +42,8 @@ const SERVER_CONDITION_TEXTS: readonly (readonly [RegExp, string])[] = [
 /** The text of an error reply, as a fault. */
 export function replyFault(text: string): RedisFault {
   const code = /^[A-Z][A-Z0-9_]*(?= |$)/.exec(text)?.[0] ?? 'ERR';
+  // Redis' last words before it hangs up: something of what was sent is beyond its limits.
+  if (text.startsWith('ERR Protocol error')) return new RedisFault('connection', 'PROTOCOL');
   if (SERVER_CONDITIONS.has(code)) return new RedisFault('outage', code);
   if (code === 'ERR') {
     const condition = SERVER_CONDITION_TEXTS.find(([pattern]) => pattern.test(text));

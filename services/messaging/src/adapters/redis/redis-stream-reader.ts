@@ -65,6 +65,11 @@ export class RedisStreamReader implements StreamReader {
     this.#commands.start();
   }
 
+  /** Waits for the first connections, at most `timeoutMs`: what is still connecting has not failed. */
+  async whenReady(timeoutMs: number): Promise<void> {
+    await Promise.all([this.#blocking.whenReady(timeoutMs), this.#commands.whenReady(timeoutMs)]);
+  }
+
   close(): void {
     this.#blocking.close();
     this.#commands.close();

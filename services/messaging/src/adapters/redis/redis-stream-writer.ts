@@ -5,7 +5,7 @@ import { systemClock, type Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import type { StreamAppend, StreamMessage, StreamWriter } from '../../ports.ts';
 import { REDIS_COMMAND_TIMEOUT_MS, RedisConnection } from './connections.ts';
-import { RedisFault, replyFault, toRedisFault } from './redis-fault.ts';
+import { replyFault, toRedisFault, type RedisFault } from './redis-fault.ts';
 import { pushStreamEntry, STREAM_ENTRY_WIDTH } from './stream-entry.ts';
 import { streamName } from './stream-names.ts';
 
@@ -60,30 +60,31 @@ export class RedisStreamWriter implements StreamWriter {
   }
 
   async append(partition: number, entries: readonly StreamMessage[]): Promise<StreamAppend> {
+    const key = streamName(this.#stream, partition);
     const startedAt = this.#clock.monotonic();
     let appended = 0;
-    try {
-      while (appended < entries.length) {
-        if (this.#clock.monotonic() - startedAt > APPEND_MAX_MS) throw new RedisFault('outage', 'SLOW');
-        const [count, refused] = await this.#appendPiece(partition, entries, appended);
-        appended += count;
-        if (refused !== undefined) throw replyFault(refused);
-      }
-      return { appended };
-    } catch (error) {
-      const { kind, reason } = toRedisFault(error);
-      return { appended, failure: { kind: kind === 'reply' ? 'entry' : kind, reason } };
+    while (appended < entries.length) {
+      const slow = this.#clock.monotonic() - startedAt > APPEND_MAX_MS;
+      const piece = pieceOf(entries, appended);
+      const result = slow ? { appended: 0, failure: SLOW } : await this.#appendPiece(key, piece);
+      appended += result.appended;
+      if (result.failure !== undefined) return { appended, failure: result.failure };
     }
+    return { appended };
   }
 
   async ping(): Promise<boolean> {
-    try {
+    // A connection that broke unnoticed fails the first time; the second time it is a new one.
+    for (let attempt = 0; attempt < 2; attempt++) {
       if (!(await this.#connection.whenReady(REDIS_COMMAND_TIMEOUT_MS))) return false;
-      await this.#connection.run((client) => client.ping());
-      return true;
-    } catch {
-      return false;
+      try {
+        await this.#connection.run((client) => client.ping());
+        return true;
+      } catch (error) {
+        if (toRedisFault(error).kind !== 'connection') return false;
+      }
     }
+    return false;
   }
 
   onMemoryLost(listener: () => void): void {
@@ -93,23 +94,42 @@ export class RedisStreamWriter implements StreamWriter {
     });
   }
 
-  /** How many were appended, and Redis' words if it refused the next one. */
-  #appendPiece(
-    partition: number,
-    entries: readonly StreamMessage[],
-    from: number,
-  ): Promise<[count: number, refused?: string]> {
-    const args: string[] = [this.#maxLength, String(STREAM_ENTRY_WIDTH)];
-    let characters = 0;
-    for (let i = from; i < entries.length; i++) {
-      const entry = entries[i] as StreamMessage;
-      characters += entry.message.payload.reveal().length;
-      if (i > from && characters > PIECE_MAX_CHARACTERS) break;
-      pushStreamEntry(args, entry);
+  async #appendPiece(key: string, piece: readonly StreamMessage[]): Promise<StreamAppend> {
+    const args = [this.#maxLength, String(STREAM_ENTRY_WIDTH)];
+    for (const entry of piece) pushStreamEntry(args, entry);
+    try {
+      const [appended, refused] = await this.#connection.run((client) => evaluate(client, key, args));
+      return refused === undefined ? { appended } : { appended, failure: entryFailure(replyFault(refused)) };
+    } catch (error) {
+      const fault = toRedisFault(error);
+      // The whole call was refused: alone in it, an entry is to blame; among others, nobody knows which.
+      const alone = fault.kind === 'reply' && piece.length === 1;
+      return { appended: 0, failure: alone ? entryFailure(fault) : callFailure(fault) };
     }
-    const key = streamName(this.#stream, partition);
-    return this.#connection.run((client) => evaluate(client, key, args));
   }
+}
+
+const SLOW = { kind: 'outage', reason: 'SLOW' } as const;
+
+type Failure = NonNullable<StreamAppend['failure']>;
+
+function entryFailure({ kind, reason }: RedisFault): Failure {
+  return { kind: kind === 'reply' ? 'entry' : kind, reason };
+}
+
+function callFailure({ kind, reason }: RedisFault): Failure {
+  return { kind: kind === 'reply' ? 'connection' : kind, reason };
+}
+
+/** The entries from `from` on that go in one call: at least one. */
+function pieceOf(entries: readonly StreamMessage[], from: number): readonly StreamMessage[] {
+  let characters = 0;
+  let to = from;
+  for (; to < entries.length; to++) {
+    characters += (entries[to] as StreamMessage).message.payload.reveal().length;
+    if (to > from && characters > PIECE_MAX_CHARACTERS) break;
+  }
+  return entries.slice(from, to);
 }
 
 async function evaluate(client: Redis, key: string, args: string[]): Promise<[number, string?]> {

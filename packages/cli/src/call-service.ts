@@ -1,0 +1,140 @@
+import { isErrorCode, type Problem } from '@sanctum/protocol';
+import { fullJitterMs } from './backoff.ts';
+import { CliError, isUnreachable, nothingAnswers } from './cli-error.ts';
+import { printable } from './output.ts';
+import type { Shell } from './shell.ts';
+
+export const ATTEMPTS_MAX = 8;
+/** A service that asks for a longer pause is not waited for. */
+const PAUSE_FLOOR_MAX_MS = 60_000;
+const BACKOFF = { baseMs: 200, capMs: 10_000 } as const;
+const ANSWER_TIMEOUT_MS = 30_000;
+const ANSWER_MAX_BYTES = 1024 * 1024;
+
+export interface ServiceCall {
+  /** As `http://127.0.0.1:8083`. */
+  readonly url: string;
+  readonly path: string;
+  readonly token: string;
+  /** Sent as JSON by POST. Sending it again must do no harm. */
+  readonly body: object;
+}
+
+export interface ServiceAnswer<T> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: T;
+}
+
+type Attempt =
+  | { readonly kind: 'answer'; readonly response: Response; readonly text: string }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'unreachable' };
+
+/**
+ * One call of the HTTP interface. A service that is busy, or a connection that is lost on the way, is tried again
+ * up to `ATTEMPTS_MAX` times, with full jitter above the pause that the service asks for.
+ */
+export async function callService<T>(
+  call: ServiceCall,
+  { clock, note }: { readonly clock: Shell['clock']; readonly note: (text: string) => void },
+): Promise<ServiceAnswer<T>> {
+  for (let attempt = 1; ; attempt++) {
+    const result = await tryOnce(call);
+    if (result.kind === 'unreachable' && attempt === 1) throw nothingAnswers(call.url);
+    if (result.kind === 'answer' && !isBusy(result.response.status)) return read<T>(result, call.url);
+    const floorMs = result.kind === 'answer' ? pauseOf(result) : 0;
+    const why = result.kind === 'answer' ? `the service is busy (${result.response.status})` : 'the connection was lost';
+    if (attempt === ATTEMPTS_MAX) throw new CliError(`${why}, ${ATTEMPTS_MAX} times in a row`, 'Try again later.');
+    if (floorMs > PAUSE_FLOOR_MAX_MS) throw new CliError(`${why} for another ${Math.round(floorMs / 1000)} s`, 'Try again then.');
+    const delayMs = fullJitterMs(clock, { ...BACKOFF, failures: attempt - 1, floorMs });
+    note(`${why}; trying again in ${delayMs} ms (${attempt + 1} of ${ATTEMPTS_MAX})`);
+    await clock.sleep(delayMs);
+  }
+}
+
+async function tryOnce({ url, path, token, body }: ServiceCall): Promise<Attempt> {
+  try {
+    const response = await fetch(url + path, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      redirect: 'error',
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+    return { kind: 'answer', response, text: await boundedText(response) };
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    return { kind: isUnreachable(error) ? 'unreachable' : 'lost' };
+  }
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > ANSWER_MAX_BYTES) throw notTheService(response.url, response.status);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function read<T>({ response, text }: Attempt & { kind: 'answer' }, url: string): ServiceAnswer<T> {
+  const body = parsed(text);
+  if (response.ok && body !== undefined) return { status: response.status, headers: response.headers, body: body as T };
+  if (response.ok || !isProblem(body)) throw notTheService(url, response.status);
+  const detail = body.detail === undefined ? '' : `: ${printable(body.detail)}`;
+  throw new CliError(`${printable(body.title)}${detail} (${response.status} ${body.code})`, nextFor(body.code));
+}
+
+function isBusy(status: number): boolean {
+  return status === 429 || status === 503;
+}
+
+/** The pause that was asked for, in milliseconds; a proxy knows only `Retry-After`. */
+function pauseOf({ response, text }: Attempt & { kind: 'answer' }): number {
+  const hint = (parsed(text) as { retry_after_ms?: unknown } | undefined)?.retry_after_ms;
+  if (typeof hint === 'number' && hint >= 0) return hint;
+  const seconds = Number(response.headers.get('retry-after') ?? 0);
+  return seconds > 0 ? seconds * 1000 : 0;
+}
+
+function parsed(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isProblem(body: object | undefined): body is Problem {
+  const { title, code } = (body ?? {}) as { title?: unknown; code?: unknown };
+  return typeof title === 'string' && isErrorCode(code);
+}
+
+function notTheService(url: string, status: number): CliError {
+  return new CliError(
+    `what answers at ${url} is not the messaging service (status ${status})`,
+    'Say where the service is with --url.',
+  );
+}
+
+function nextFor(code: Problem['code']): string | undefined {
+  switch (code) {
+    case 'token_missing':
+    case 'token_invalid':
+    case 'token_expired':
+    case 'revoked':
+      return 'Get a new token: `sanctum token --sub <user>`, or --as <user>, with the settings of the service.';
+    case 'conversation_not_found':
+      return 'Only members may send; --create makes a conversation, and its owner adds members.';
+    case 'conversation_exists':
+      return 'Leave out --create to send to it.';
+    case 'message_id_reused':
+      return 'Leave out --message-id to send a new message.';
+    default:
+      return undefined;
+  }
+}

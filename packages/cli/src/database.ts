@@ -1,0 +1,67 @@
+import { Fault } from '@sanctum/messaging/errors';
+import { PostgresFault } from '@sanctum/messaging/adapters/postgres/faults';
+import { CliError, errorCodeOf, isUnreachable, UsageError } from './cli-error.ts';
+import type { Output } from './output.ts';
+import { given, type Shell } from './shell.ts';
+
+/** The database that is meant: `--postgres-url`, else the environment's. */
+export function postgresUrl(
+  shell: Pick<Shell, 'env'>,
+  options: { readonly postgresUrl?: string | undefined },
+  output: Pick<Output, 'note'>,
+): string {
+  const [first, second] = [given(shell.env, 'POSTGRES_URL'), given(shell.env, 'DATABASE_URL')];
+  const url = options.postgresUrl ?? first ?? second;
+  if (url === undefined) {
+    throw new UsageError(
+      'no database: give --postgres-url, or set POSTGRES_URL (or DATABASE_URL)',
+      '`npm start` prints the address of the PostgreSQL that it runs.',
+    );
+  }
+  if (!isPostgresUrl(url)) throw new UsageError('the address of the database must begin with postgres://');
+  if (options.postgresUrl === undefined && first !== undefined && second !== undefined && first !== second) {
+    output.note('POSTGRES_URL and DATABASE_URL are both set and differ: POSTGRES_URL is used');
+  }
+  return url;
+}
+
+/** Runs `work`; what the database refuses is told in words, without its password. */
+export async function withDatabase<T>(url: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw explained(error, new URL(url));
+  }
+}
+
+function explained(error: unknown, url: URL): unknown {
+  const at = `${url.hostname || 'localhost'}:${url.port || '5432'}`;
+  const code = error instanceof PostgresFault ? error.sqlState : errorCodeOf(error);
+  if (code?.startsWith('28')) return new CliError(`PostgreSQL at ${at} refuses this user or password`);
+  switch (code) {
+    case '3D000':
+      return new CliError(
+        `PostgreSQL at ${at} has no database ${JSON.stringify(decodeURIComponent(url.pathname.slice(1)))}`,
+        'Create it first, with createdb.',
+      );
+    case '42P01':
+    case '3F000':
+      return new CliError('this database has no Sanctum schema yet', 'Make it with `sanctum migrate`.');
+    case '42501':
+      return new CliError(`this user may not do that in PostgreSQL at ${at}`, 'Use the role that owns the schema.');
+    case '25006':
+      return new CliError(`PostgreSQL at ${at} is a standby`, 'Name the primary.');
+  }
+  const isLost = isUnreachable(error) || (error instanceof Fault && error.code === 'unavailable');
+  if (isLost || (error instanceof Error && /timeout expired|terminated/i.test(error.message))) {
+    return new CliError(
+      `no PostgreSQL to be had at ${at}`,
+      'Start it, or name another one with --postgres-url.',
+    );
+  }
+  return error;
+}
+
+function isPostgresUrl(text: string): boolean {
+  return URL.canParse(text) && /^postgres(?:ql)?:$/.test(new URL(text).protocol);
+}

@@ -1,0 +1,74 @@
+import type { Clock } from '../../clock.ts';
+import { Fault } from '../../errors.ts';
+
+/** What a command on a broken connection ends with; nobody knows whether the server had it. */
+export function connectionLost(): Fault {
+  return new Fault('unavailable', 'memory: connection lost');
+}
+
+/**
+ * A connection to a server in memory: commands take time, and one whose reply was under way when the connection
+ * broke has been done and fails all the same.
+ */
+export class MemoryConnection {
+  readonly #clock: Clock;
+  readonly #latencyMs: () => number;
+  readonly #onLost: (() => void)[] = [];
+  readonly #onReady: (() => void)[] = [];
+  #broken = new AbortController();
+  #up: boolean;
+
+  constructor(options: { readonly clock: Clock; readonly latencyMs: () => number; readonly up: boolean }) {
+    this.#clock = options.clock;
+    this.#latencyMs = options.latencyMs;
+    this.#up = options.up;
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  /** Aborted when the present connection breaks. */
+  get broken(): AbortSignal {
+    return this.#broken.signal;
+  }
+
+  onLost(listener: () => void): void {
+    this.#onLost.push(listener);
+  }
+
+  /** Called for every connection made again, not for the first. */
+  onReady(listener: () => void): void {
+    this.#onReady.push(listener);
+  }
+
+  break(): void {
+    if (!this.#up) return;
+    this.#up = false;
+    this.#broken.abort();
+    for (const listener of this.#onLost) listener();
+  }
+
+  restore(): void {
+    if (this.#up) return;
+    this.#up = true;
+    this.#broken = new AbortController();
+    for (const listener of this.#onReady) listener();
+  }
+
+  /** Sends a command, has the server do it, brings back the reply. */
+  async call<T>(command: () => T | Promise<T>): Promise<T> {
+    const { signal } = this.#broken;
+    await this.#travel(signal);
+    if (!this.#up || signal.aborted) throw connectionLost();
+    const reply = await command();
+    await this.#travel(signal);
+    if (signal.aborted) throw connectionLost();
+    return reply;
+  }
+
+  #travel(signal: AbortSignal): Promise<void> {
+    const delayMs = this.#latencyMs();
+    return delayMs === 0 ? Promise.resolve() : this.#clock.sleep(delayMs, signal);
+  }
+}

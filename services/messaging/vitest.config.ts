@@ -1,0 +1,2 @@
+// The workspace's configuration, for whoever runs vitest from this folder.
+export { default } from '../../vitest.config.ts';

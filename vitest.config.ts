@@ -1,0 +1,39 @@
+import { availableParallelism } from 'node:os';
+import { defineConfig } from 'vitest/config';
+
+/** A test file that needs PostgreSQL or Redis says so by where it stands, or by its name. */
+const NEEDS_SERVERS = [
+  'services/messaging/src/tests/{contract,integration}/**/*.test.ts',
+  '{packages,services}/*/src/**/*.{pg,redis,servers}.test.ts',
+];
+
+export default defineConfig({
+  test: {
+    // Fixed, so that the same path filters work from any folder of the workspace.
+    root: import.meta.dirname,
+    // Integration files drive servers beside themselves: half of the cores go to the tests.
+    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: [
+            '{packages,services}/*/src/**/*.test.ts',
+            'bench/src/**/*.test.ts',
+            'scripts/**/*.test.ts',
+          ],
+          exclude: NEEDS_SERVERS,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: NEEDS_SERVERS,
+          globalSetup: 'services/messaging/src/tests/support/global-setup.ts',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
