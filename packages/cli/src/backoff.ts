@@ -11,7 +11,12 @@ export interface BackoffBounds {
 /** Full jitter: evenly from the floor on, over a span that doubles with each failure up to the cap. */
 export function fullJitterMs(
   clock: Pick<Clock, 'random'>,
-  { baseMs, capMs, failures, floorMs }: BackoffBounds & { readonly failures: number; readonly floorMs: number },
+  {
+    baseMs,
+    capMs,
+    failures,
+    floorMs,
+  }: BackoffBounds & { readonly failures: number; readonly floorMs: number },
 ): number {
   const spanMs = Math.min(capMs, baseMs * 2 ** Math.min(failures, 30));
   return Math.round(Math.min(floorMs, FLOOR_MAX_MS) + clock.random() * spanMs);

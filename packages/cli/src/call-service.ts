@@ -18,6 +18,8 @@ export interface ServiceCall {
   readonly token: string;
   /** Sent as JSON by POST. Sending it again must do no harm. */
   readonly body: object;
+  /** What to do when it was given up, and may or may not have been done. */
+  readonly again?: string | undefined;
 }
 
 export interface ServiceAnswer<T> {
@@ -44,9 +46,15 @@ export async function callService<T>(
     if (result.kind === 'unreachable' && attempt === 1) throw nothingAnswers(call.url);
     if (result.kind === 'answer' && !isBusy(result.response.status)) return read<T>(result, call.url);
     const floorMs = result.kind === 'answer' ? pauseOf(result) : 0;
-    const why = result.kind === 'answer' ? `the service is busy (${result.response.status})` : 'the connection was lost';
-    if (attempt === ATTEMPTS_MAX) throw new CliError(`${why}, ${ATTEMPTS_MAX} times in a row`, 'Try again later.');
-    if (floorMs > PAUSE_FLOOR_MAX_MS) throw new CliError(`${why} for another ${Math.round(floorMs / 1000)} s`, 'Try again then.');
+    const why =
+      result.kind === 'answer'
+        ? `the service is busy (${result.response.status})`
+        : 'the connection was lost';
+    const again = call.again ?? 'Try again later.';
+    if (attempt === ATTEMPTS_MAX) throw new CliError(`${why}, ${ATTEMPTS_MAX} times in a row`, again);
+    if (floorMs > PAUSE_FLOOR_MAX_MS) {
+      throw new CliError(`${why}, and asks for a pause of ${Math.round(floorMs / 1000)} s`, again);
+    }
     const delayMs = fullJitterMs(clock, { ...BACKOFF, failures: attempt - 1, floorMs });
     note(`${why}; trying again in ${delayMs} ms (${attempt + 1} of ${ATTEMPTS_MAX})`);
     await clock.sleep(delayMs);
@@ -82,10 +90,14 @@ async function boundedText(response: Response): Promise<string> {
 
 function read<T>({ response, text }: Attempt & { kind: 'answer' }, url: string): ServiceAnswer<T> {
   const body = parsed(text);
-  if (response.ok && body !== undefined) return { status: response.status, headers: response.headers, body: body as T };
+  if (response.ok && body !== undefined)
+    return { status: response.status, headers: response.headers, body: body as T };
   if (response.ok || !isProblem(body)) throw notTheService(url, response.status);
   const detail = body.detail === undefined ? '' : `: ${printable(body.detail)}`;
-  throw new CliError(`${printable(body.title)}${detail} (${response.status} ${body.code})`, nextFor(body.code));
+  throw new CliError(
+    `${printable(body.title)}${detail} (${response.status} ${body.code})`,
+    nextFor(body.code),
+  );
 }
 
 function isBusy(status: number): boolean {

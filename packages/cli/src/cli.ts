@@ -47,7 +47,10 @@ export function buildProgram(shell: Shell): Command {
       // runCli says it, in the form that was asked for.
       outputError: () => undefined,
     })
-    .addHelpText('after', '\nExit code: 0, 1 (failed) or 2 (wrong usage). With --json, results are for programs.');
+    .addHelpText(
+      'after',
+      '\nExit code: 0, 1 (failed) or 2 (wrong usage). With --json, results are for programs.',
+    );
   for (const command of [
     startCommand(),
     migrateCommand(shell),

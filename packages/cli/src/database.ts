@@ -48,7 +48,10 @@ function explained(error: unknown, url: URL): unknown {
     case '3F000':
       return new CliError('this database has no Sanctum schema yet', 'Make it with `sanctum migrate`.');
     case '42501':
-      return new CliError(`this user may not do that in PostgreSQL at ${at}`, 'Use the role that owns the schema.');
+      return new CliError(
+        `this user may not do that in PostgreSQL at ${at}`,
+        'Use the role that owns the schema.',
+      );
     case '25006':
       return new CliError(`PostgreSQL at ${at} is a standby`, 'Name the primary.');
   }

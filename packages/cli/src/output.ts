@@ -34,11 +34,15 @@ export class Output {
   failure(error: unknown): number {
     const { message, next, exitCode } = describe(error);
     if (this.isJson) {
-      this.#shell.stderr.write(`${JSON.stringify({ error: { message, ...(next !== undefined && { next }) } })}\n`);
+      this.#shell.stderr.write(
+        `${JSON.stringify({ error: { message, ...(next !== undefined && { next }) } })}\n`,
+      );
       return exitCode;
     }
     const paint = paintFor(this.#shell.stderr, this.#shell.env);
-    this.#shell.stderr.write(`${paint('red', 'error:')} ${message}\n${next === undefined ? '' : `${next}\n`}`);
+    this.#shell.stderr.write(
+      `${paint('red', 'error:')} ${message}\n${next === undefined ? '' : `${next}\n`}`,
+    );
     return exitCode;
   }
 }

@@ -13,7 +13,10 @@ export interface CiphertextOptions {
 }
 
 /** The ciphertext of a message as canonical base64: given as such, or bytes of a file or of the input. */
-export async function readCiphertext(shell: Pick<Shell, 'stdin'>, options: CiphertextOptions): Promise<string> {
+export async function readCiphertext(
+  shell: Pick<Shell, 'stdin'>,
+  options: CiphertextOptions,
+): Promise<string> {
   const { ciphertext, file } = options;
   if (ciphertext !== undefined && file !== undefined) {
     throw new UsageError('give the ciphertext in one way: --ciphertext, --file or standard input');

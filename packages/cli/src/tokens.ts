@@ -25,7 +25,10 @@ export interface MintedToken {
  * A token that the service with this environment accepts. The service's own settings say how tokens are checked
  * (and make the development secret where there is none), so the two cannot come apart.
  */
-export async function mintToken(shell: Pick<Shell, 'env' | 'clock'>, request: TokenRequest): Promise<MintedToken> {
+export async function mintToken(
+  shell: Pick<Shell, 'env' | 'clock'>,
+  request: TokenRequest,
+): Promise<MintedToken> {
   const { issuer, audience, secret } = signingSettings(shell.env);
   const issuedAt = Math.floor(shell.clock.now() / 1000);
   const expiresAt = issuedAt + Math.floor(request.ttlMs / 1000);
@@ -67,7 +70,8 @@ function signingSettings(env: Shell['env']): { issuer: string; audience: string;
   const ours = Object.fromEntries(JWT_VARIABLES.map((name) => [name, given(env, name)]));
   // The two addresses are required there, and of no interest here.
   const { auth } = loadConfig({ ...ours, POSTGRES_URL: 'postgres://none', REDIS_URL: 'redis://none' });
-  if (auth.key.kind === 'secret') return { issuer: auth.issuer, audience: auth.audience, secret: auth.key.secret };
+  if (auth.key.kind === 'secret')
+    return { issuer: auth.issuer, audience: auth.audience, secret: auth.key.secret };
   const variable = auth.key.kind === 'jwks' ? 'JWT_JWKS_URL' : 'JWT_PUBLIC_KEY';
   throw new CliError(
     `${variable} is set: this service checks tokens with a public key, and only whoever has the private key can issue them`,

@@ -6,6 +6,9 @@ it('holds the relations between the bounds', () => {
 });
 
 it('notices a relation that is broken', () => {
-  const intake = { ...bounds.intake, groupRowsMax: bounds.intake.queueRowsMax } as unknown as typeof bounds.intake;
+  const intake = {
+    ...bounds.intake,
+    groupRowsMax: bounds.intake.queueRowsMax,
+  } as unknown as typeof bounds.intake;
   expect(() => assertBounds({ ...bounds, intake })).toThrow('a full queue feeds every group');
 });

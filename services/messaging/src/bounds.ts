@@ -83,12 +83,19 @@ export const bounds = {
 
 /** The relations between the bounds. A wrong one is a mistake in this file. */
 export function assertBounds({ intake, http, auth, shutdown }: typeof bounds = bounds): void {
-  assert(intake.groupRowsMax * intake.groupsInFlightMax <= intake.queueRowsMax, 'a full queue feeds every group');
-  assert(intake.groupBytesMax * intake.groupsInFlightMax <= intake.queueBytesMax, 'the queue holds full groups');
+  assert(
+    intake.groupRowsMax * intake.groupsInFlightMax <= intake.queueRowsMax,
+    'a full queue feeds every group',
+  );
+  assert(
+    intake.groupBytesMax * intake.groupsInFlightMax <= intake.queueBytesMax,
+    'the queue holds full groups',
+  );
   assert(intake.sweepEveryMs * 5 <= intake.busyMaxMs, 'late requests are noticed soon');
   assert(intake.busyMaxMs < intake.answerMaxMs, 'a locked conversation is told from an outage');
   assert(
-    intake.contentionRetriesMax * intake.contentionDelayMs * 2 ** intake.contentionRetriesMax < intake.answerMaxMs,
+    intake.contentionRetriesMax * intake.contentionDelayMs * 2 ** intake.contentionRetriesMax <
+      intake.answerMaxMs,
     'retries end before their requests do',
   );
   assert(intake.answerMaxMs < http.requestTimeoutMs, 'intake answers before the socket closes');

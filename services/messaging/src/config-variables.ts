@@ -1,5 +1,10 @@
 import { createPublicKey } from 'node:crypto';
-import { base64Length, PAYLOAD_MAX_BYTES_DEFAULT, serverFrameMaxBytes, CLIENT_ACCEPTS_FRAME_BYTES } from '@sanctum/protocol';
+import {
+  base64Length,
+  PAYLOAD_MAX_BYTES_DEFAULT,
+  serverFrameMaxBytes,
+  CLIENT_ACCEPTS_FRAME_BYTES,
+} from '@sanctum/protocol';
 import { z } from 'zod';
 import { bounds } from './bounds.ts';
 
@@ -70,7 +75,10 @@ export type VariableName = keyof typeof variables;
 export type Values = { [N in VariableName]: z.output<(typeof variables)[N]['schema']> };
 
 function flag(whenUnset: boolean): Variable<boolean> {
-  const schema = z.enum(['true', 'false']).transform((value) => value === 'true').prefault(whenUnset ? 'true' : 'false');
+  const schema = z
+    .enum(['true', 'false'])
+    .transform((value) => value === 'true')
+    .prefault(whenUnset ? 'true' : 'false');
   return { schema, allowed: `true or false (default ${whenUnset})`, shown: 'plain' };
 }
 
@@ -84,13 +92,21 @@ function integer(whenUnset: number, { min, max }: { min: number; max: number }):
   return { schema, allowed: `an integer, ${min} … ${max} (default ${whenUnset})`, shown: 'plain' };
 }
 
-function text<D extends string | undefined>(whenUnset: D, pattern: RegExp, allowed: string): Variable<string | D> {
+function text<D extends string | undefined>(
+  whenUnset: D,
+  pattern: RegExp,
+  allowed: string,
+): Variable<string | D> {
   const schema = z
     .string()
     .regex(pattern)
     .optional()
     .transform((value) => value ?? whenUnset) as z.ZodType<string | D, string | undefined>;
-  return { schema, allowed: whenUnset === undefined ? allowed : `${allowed} (default ${whenUnset})`, shown: 'plain' };
+  return {
+    schema,
+    allowed: whenUnset === undefined ? allowed : `${allowed} (default ${whenUnset})`,
+    shown: 'plain',
+  };
 }
 
 function name(whenUnset: string): Variable<string> {
@@ -103,7 +119,10 @@ function name(whenUnset: string): Variable<string> {
   return { schema, allowed: `${allowed} (default ${whenUnset})`, shown: 'plain' };
 }
 
-function oneOf<const V extends readonly [string, ...string[]]>(values: V, whenUnset: V[number]): Variable<V[number]> {
+function oneOf<const V extends readonly [string, ...string[]]>(
+  values: V,
+  whenUnset: V[number],
+): Variable<V[number]> {
   const schema = z.enum(values).prefault(whenUnset) as unknown as z.ZodType<V[number], string | undefined>;
   return { schema, allowed: `${values.join(', ')} (default ${whenUnset})`, shown: 'plain' };
 }
@@ -127,7 +146,11 @@ function origins(): Variable<readonly string[] | undefined> {
     .transform((value) => value.split(','))
     .pipe(z.array(origin))
     .optional();
-  return { schema, allowed: 'origins as https://app.example, parted by commas (default: the same origin)', shown: 'plain' };
+  return {
+    schema,
+    allowed: 'origins as https://app.example, parted by commas (default: the same origin)',
+    shown: 'plain',
+  };
 }
 
 function secret(): Variable<string | undefined> {
@@ -145,7 +168,11 @@ function publicKey(): Variable<string | undefined> {
     .transform((value) => value.replaceAll('\\n', '\n'))
     .refine(isVerifyingKey)
     .optional();
-  return { schema, allowed: 'a PEM public key: RSA of at least 2048 bits, P-256 or Ed25519', shown: 'secret' };
+  return {
+    schema,
+    allowed: 'a PEM public key: RSA of at least 2048 bits, P-256 or Ed25519',
+    shown: 'secret',
+  };
 }
 
 function isVerifyingKey(pem: string): boolean {

@@ -7,7 +7,13 @@ import { type Config, ConfigError, loadConfig } from './config.ts';
 
 const URLS = { POSTGRES_URL: 'postgres://app:pw@db/app', REDIS_URL: 'redis://:pw@cache' };
 const SECRET = 's'.repeat(32);
-const PRODUCTION = { ...URLS, NODE_ENV: 'production', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a', JWT_SECRET: SECRET };
+const PRODUCTION = {
+  ...URLS,
+  NODE_ENV: 'production',
+  JWT_ISSUER: 'i',
+  JWT_AUDIENCE: 'a',
+  JWT_SECRET: SECRET,
+};
 
 let folder: string;
 beforeAll(() => {
@@ -37,7 +43,14 @@ describe('defaults', () => {
       redis: { url: URLS.REDIS_URL, cluster: false },
       stream: { name: 'sanctum:messages', partitions: 1, maxLength: 1_000_000 },
       dispatcher: { enabled: false, tickMs: 100, batchSize: 256, maxAttempts: 10 },
-      consumer: { enabled: false, group: 'messaging-hub', name: 'consumer-1', batchSize: 128, blockMs: 1000, claimIdleMs: 5000 },
+      consumer: {
+        enabled: false,
+        group: 'messaging-hub',
+        name: 'consumer-1',
+        batchSize: 128,
+        blockMs: 1000,
+        claimIdleMs: 5000,
+      },
       http: { host: '0.0.0.0', port: 8083, adminPort: 8084 },
       websocket: { heartbeatMs: 30_000, maxClients: 10_000, allowedOrigins: undefined },
       retention: { outboxDays: 7, dlqDays: 30 },
@@ -46,7 +59,11 @@ describe('defaults', () => {
       logLevel: 'info',
     });
     const secret = readFileSync(join(folder, 'jwt-secret'), 'utf8');
-    expect(auth).toEqual({ issuer: 'sanctum', audience: 'sanctum-messaging', key: { kind: 'secret', secret } });
+    expect(auth).toEqual({
+      issuer: 'sanctum',
+      audience: 'sanctum-messaging',
+      key: { kind: 'secret', secret },
+    });
     expect(load(URLS).auth).toEqual(auth);
   });
 
@@ -79,7 +96,11 @@ describe('given values', () => {
       http: { port: 0, adminPort: 0 },
       logLevel: 'debug',
       websocket: { allowedOrigins: ['https://app.example', 'http://localhost:5173'] },
-      auth: { issuer: 'https://id.example/', audience: 'sanctum-messaging', key: { kind: 'secret', secret: SECRET } },
+      auth: {
+        issuer: 'https://id.example/',
+        audience: 'sanctum-messaging',
+        key: { kind: 'secret', secret: SECRET },
+      },
       warnings: [],
     });
   });
@@ -95,7 +116,9 @@ describe('given values', () => {
   it('of POSTGRES_URL win over another DATABASE_URL, with one warning', () => {
     const config = load({ ...URLS, DATABASE_URL: 'postgres://db/two' });
     expect(config.postgres.url).toBe(URLS.POSTGRES_URL);
-    expect(config.warnings).toEqual(['POSTGRES_URL and DATABASE_URL are both set and differ: POSTGRES_URL is used']);
+    expect(config.warnings).toEqual([
+      'POSTGRES_URL and DATABASE_URL are both set and differ: POSTGRES_URL is used',
+    ]);
     expect(load({ ...URLS, DATABASE_URL: URLS.POSTGRES_URL }).warnings).toEqual([]);
   });
 
@@ -106,7 +129,11 @@ describe('given values', () => {
   it('take a public key with escaped line ends', () => {
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
-    const { auth } = load({ ...PRODUCTION, JWT_SECRET: undefined, JWT_PUBLIC_KEY: pem.replaceAll('\n', '\\n') });
+    const { auth } = load({
+      ...PRODUCTION,
+      JWT_SECRET: undefined,
+      JWT_PUBLIC_KEY: pem.replaceAll('\n', '\\n'),
+    });
     expect(auth.key).toEqual({ kind: 'public_key', pem });
   });
 
@@ -120,7 +147,11 @@ describe('a wrong value', () => {
   it.each([
     ['DISPATCHER_ENABLED', '1', 'DISPATCHER_ENABLED: given "1"; allowed: true or false (default false)'],
     ['DISPATCH_TICK_MS', '0', 'DISPATCH_TICK_MS: given "0"; allowed: an integer, 1 … 60000 (default 100)'],
-    ['DISPATCH_TICK_MS', '1e3', 'DISPATCH_TICK_MS: given "1e3"; allowed: an integer, 1 … 60000 (default 100)'],
+    [
+      'DISPATCH_TICK_MS',
+      '1e3',
+      'DISPATCH_TICK_MS: given "1e3"; allowed: an integer, 1 … 60000 (default 100)',
+    ],
     ['HTTP_PORT', '65536', 'HTTP_PORT: given "65536"; allowed: an integer, 0 … 65535 (default 8083)'],
     ['ADMIN_PORT', '8083', 'ADMIN_PORT: given "8083"; allowed: another port than HTTP_PORT'],
     ['LOG_LEVEL', 'loud', 'LOG_LEVEL: given "loud"; allowed: debug, info, warn, error (default info)'],
@@ -163,7 +194,11 @@ describe('a wrong value', () => {
   });
 
   it('never shows a password or a secret', () => {
-    const lines = linesOf({ POSTGRES_URL: 'mysql://app:hunter2@db/app', REDIS_URL: 'x://:hunter2@c', JWT_SECRET: 'hunter2' });
+    const lines = linesOf({
+      POSTGRES_URL: 'mysql://app:hunter2@db/app',
+      REDIS_URL: 'x://:hunter2@c',
+      JWT_SECRET: 'hunter2',
+    });
     expect(lines).toHaveLength(3);
     expect(lines.join('\n')).not.toContain('hunter2');
   });
@@ -185,7 +220,11 @@ describe('in production', () => {
   });
 
   it('is as it was set', () => {
-    expect(load(PRODUCTION)).toMatchObject({ isProduction: true, auth: { issuer: 'i', audience: 'a' }, warnings: [] });
+    expect(load(PRODUCTION)).toMatchObject({
+      isProduction: true,
+      auth: { issuer: 'i', audience: 'a' },
+      warnings: [],
+    });
   });
 
   it('and elsewhere two keys are one too many', () => {

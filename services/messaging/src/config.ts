@@ -47,11 +47,13 @@ export function loadConfig(env: Environment, options: { readonly stateFolder?: s
     warnings.push('POSTGRES_URL and DATABASE_URL are both set and differ: POSTGRES_URL is used');
   }
   if (isProduction) {
-    for (const name of ['JWT_ISSUER', 'JWT_AUDIENCE'] as const) if (given(env, name) === undefined) refuse(name);
+    for (const name of ['JWT_ISSUER', 'JWT_AUDIENCE'] as const)
+      if (given(env, name) === undefined) refuse(name);
   }
   const keys = (['JWT_JWKS_URL', 'JWT_PUBLIC_KEY', 'JWT_SECRET'] as const).filter((name) => given(env, name));
   const oneKey = 'exactly one of JWT_JWKS_URL, JWT_PUBLIC_KEY and JWT_SECRET';
-  if (keys.length > 1) for (const name of keys) lines.push(`${name}: ${shown(name, env)}; allowed: ${oneKey}`);
+  if (keys.length > 1)
+    for (const name of keys) lines.push(`${name}: ${shown(name, env)}; allowed: ${oneKey}`);
   if (keys.length === 0 && isProduction) lines.push(`JWT_SECRET: not set; allowed: ${oneKey}`);
   if (values.HTTP_PORT !== undefined && values.HTTP_PORT !== 0 && values.HTTP_PORT === values.ADMIN_PORT) {
     lines.push(`ADMIN_PORT: ${shown('ADMIN_PORT', env)}; allowed: another port than HTTP_PORT`);
@@ -60,7 +62,9 @@ export function loadConfig(env: Environment, options: { readonly stateFolder?: s
 
   const all = values as Values;
   if (all.CONSUMER_ENABLED && !all.DISPATCHER_ENABLED) {
-    warnings.push('CONSUMER_ENABLED without DISPATCHER_ENABLED: nothing arrives unless another pod dispatches');
+    warnings.push(
+      'CONSUMER_ENABLED without DISPATCHER_ENABLED: nothing arrives unless another pod dispatches',
+    );
   }
   if (isProduction && all.JWT_JWKS_URL?.startsWith('http:')) {
     warnings.push('JWT_JWKS_URL is not https: whoever is between can put in keys of their own');
@@ -122,7 +126,10 @@ function readAll(env: Environment, lines: string[]): Partial<Values> {
 function verifyingKey(values: Values, folder: string | undefined): VerifyingKey {
   if (values.JWT_JWKS_URL !== undefined) return { kind: 'jwks', url: values.JWT_JWKS_URL };
   if (values.JWT_PUBLIC_KEY !== undefined) return { kind: 'public_key', pem: values.JWT_PUBLIC_KEY };
-  return { kind: 'secret', secret: values.JWT_SECRET ?? keptSecret(join(folder ?? stateFolder(), 'jwt-secret')) };
+  return {
+    kind: 'secret',
+    secret: values.JWT_SECRET ?? keptSecret(join(folder ?? stateFolder(), 'jwt-secret')),
+  };
 }
 
 function given(env: Environment, name: string): string | undefined {

@@ -7,7 +7,11 @@ const CONVERSATION = '11111111-1111-4111-8111-111111111111';
 
 describe('viewPage', () => {
   it('hands on every row of a whole page up to the head', () => {
-    expect(view(page({ rows: ready(1, 2, 3), head: 3 }))).toEqual({ items: ['1', '2', '3'], next: 3, stop: 'head' });
+    expect(view(page({ rows: ready(1, 2, 3), head: 3 }))).toEqual({
+      items: ['1', '2', '3'],
+      next: 3,
+      stop: 'head',
+    });
   });
 
   it('has nothing for a reader at the head', () => {
@@ -27,7 +31,11 @@ describe('viewPage', () => {
   });
 
   it('announces what lies before the reader joined', () => {
-    expect(view(page({ rows: ready(3, 4), head: 4 }), { joinedSeq: 3 }).items).toEqual(['not_member 1-2', '3', '4']);
+    expect(view(page({ rows: ready(3, 4), head: 4 }), { joinedSeq: 3 }).items).toEqual([
+      'not_member 1-2',
+      '3',
+      '4',
+    ]);
   });
 
   it('announces nothing above the head for a reader who joined at it', () => {
@@ -39,7 +47,10 @@ describe('viewPage', () => {
   });
 
   it('drops rows of the time before the reader joined', () => {
-    expect(view(page({ rows: ready(1, 2, 3), head: 3 }), { joinedSeq: 3 }).items).toEqual(['not_member 1-2', '3']);
+    expect(view(page({ rows: ready(1, 2, 3), head: 3 }), { joinedSeq: 3 }).items).toEqual([
+      'not_member 1-2',
+      '3',
+    ]);
   });
 
   it('announces what has expired, behind what was never the reader’s', () => {
@@ -48,7 +59,11 @@ describe('viewPage', () => {
   });
 
   it('says retention up to the head when everything has expired', () => {
-    expect(view(page({ rows: [], head: 4, floor: 4 }))).toEqual({ items: ['retention 1-4'], next: 4, stop: 'head' });
+    expect(view(page({ rows: [], head: 4, floor: 4 }))).toEqual({
+      items: ['retention 1-4'],
+      next: 4,
+      stop: 'head',
+    });
   });
 
   it('keeps what was requeued below the floor', () => {
@@ -78,7 +93,11 @@ describe('viewPage', () => {
   });
 
   it('announces a confirmed hole and counts its places', () => {
-    const result = viewPage(page({ rows: ready(1, 4), head: 6 }), { after: 0, joinedSeq: 1, confirmed: true });
+    const result = viewPage(page({ rows: ready(1, 4), head: 6 }), {
+      after: 0,
+      joinedSeq: 1,
+      confirmed: true,
+    });
     expect(result.items.map(print)).toEqual(['1', 'missing 2-3', '4', 'missing 5-6']);
     expect(result).toMatchObject({ missing: 4, next: 6, stop: 'head' });
   });

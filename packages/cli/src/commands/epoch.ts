@@ -60,7 +60,10 @@ export function epochCommand(shell: Shell): Command {
 
 async function assertConfirmed(shell: Shell, url: string): Promise<void> {
   if (shell.stdin.isTTY !== true || shell.stderr.isTTY !== true) {
-    throw new UsageError('raising the epoch voids the cursors of all clients, and there is no terminal to ask at', 'Add --yes.');
+    throw new UsageError(
+      'raising the epoch voids the cursors of all clients, and there is no terminal to ask at',
+      'Add --yes.',
+    );
   }
   const epoch = await withPool(url, readEpoch);
   const question = `Raise the epoch from ${epoch} to ${epoch + 1}? Every client's cursors become void.`;

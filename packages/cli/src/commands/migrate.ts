@@ -39,7 +39,8 @@ async function applyMissing(url: string, output: Output): Promise<void> {
   const present = migrationNames.filter((name) => !done.has(name));
   const lines = migrationNames.map((name) => {
     if (applied.includes(name)) return `${output.paint('green', 'applied')}        ${name}`;
-    if (adopted.includes(name)) return `${output.paint('green', 'adopted')}        ${name}  (was applied by hand)`;
+    if (adopted.includes(name))
+      return `${output.paint('green', 'adopted')}        ${name}  (was applied by hand)`;
     return `${output.paint('dim', 'already there')}  ${name}`;
   });
   if (done.size === 0) lines.push('Nothing to do: the schema is up to date.');

@@ -1,9 +1,22 @@
 import { base64ByteLength } from '@sanctum/protocol';
-import type { CreateConversationBody, CreatedConversation, PostedMessage, PostMessageBody } from '@sanctum/protocol/schemas';
+import type {
+  CreateConversationBody,
+  CreatedConversation,
+  PostedMessage,
+  PostMessageBody,
+} from '@sanctum/protocol/schemas';
 import { Command } from 'commander';
 import { callService } from '../call-service.ts';
 import { UsageError } from '../cli-error.ts';
-import { DEFAULT_URL, keyIdValue, schemeValue, urlValue, userIdsValue, userIdValue, uuidValue } from '../option-values.ts';
+import {
+  DEFAULT_URL,
+  keyIdValue,
+  schemeValue,
+  urlValue,
+  userIdsValue,
+  userIdValue,
+  uuidValue,
+} from '../option-values.ts';
 import { Output } from '../output.ts';
 import { readCiphertext } from '../read-ciphertext.ts';
 import type { Shell } from '../shell.ts';
@@ -65,14 +78,20 @@ async function send(shell: Shell, options: SendOptions): Promise<void> {
 
   if (!output.isJson) output.note('`send` does not encrypt: what it is given is stored as it is');
   if (options.create) {
-    const members: CreateConversationBody = { conversation_id: conversationId, members: [...(options.member ?? [])] };
+    const members: CreateConversationBody = {
+      conversation_id: conversationId,
+      members: [...(options.member ?? [])],
+    };
     await callService<CreatedConversation>({ ...to, path: '/v1/conversations', body: members }, context);
   }
   const path = `/v1/conversations/${conversationId}/messages`;
-  if (options.messageId === undefined) context.note(`message_id ${body.message_id}`);
-  const answer = await callService<PostedMessage>({ ...to, path, body }, context);
+  const again = `Send it again with --conversation ${conversationId} --message-id ${body.message_id}: it is stored once.`;
+  const answer = await callService<PostedMessage>({ ...to, path, body, again }, context);
   const repeated = answer.headers.get('idempotent-replay') === 'true';
-  output.result({ ...answer.body, repeated }, describe(answer.body, { repeated, bytes: base64ByteLength(body.ciphertext) }));
+  output.result(
+    { ...answer.body, repeated },
+    describe(answer.body, { repeated, bytes: base64ByteLength(body.ciphertext) }),
+  );
 }
 
 function assertConsistent(options: SendOptions): void {
@@ -87,7 +106,11 @@ function assertConsistent(options: SendOptions): void {
   }
 }
 
-function messageBody({ scheme, keyId, messageId }: SendOptions, ciphertext: string, newId: string): PostMessageBody {
+function messageBody(
+  { scheme, keyId, messageId }: SendOptions,
+  ciphertext: string,
+  newId: string,
+): PostMessageBody {
   const message = { message_id: messageId ?? newId, ciphertext };
   if (scheme === undefined) return message;
   return { ...message, encryption: { scheme, ...(keyId !== undefined && { key_id: keyId }) } };

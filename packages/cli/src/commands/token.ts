@@ -1,6 +1,6 @@
 import { formatTime } from '@sanctum/protocol';
 import { SCOPE_MANAGE, SCOPE_OPERATE } from '@sanctum/protocol/schemas';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { durationValue, userIdValue } from '../option-values.ts';
 import { Output } from '../output.ts';
 import type { Shell } from '../shell.ts';
@@ -15,7 +15,7 @@ interface TokenOptions {
 }
 
 const SCOPES: readonly string[] = [SCOPE_MANAGE, SCOPE_OPERATE];
-const DEFAULT_TTL = '1h';
+const TTL_DEFAULT = '1h';
 
 const EXAMPLES = `
 Examples:
@@ -32,7 +32,7 @@ export function tokenCommand(shell: Shell): Command {
     .description('print a token for a user')
     .requiredOption('--sub <user>', 'the user whom the token is for', userIdValue)
     .option('--scope <scopes>', `${SCOPES.join(', ')}, or both, parted by spaces`, scopesValue)
-    .option('--ttl <duration>', 'how long it is valid, as 30s, 15m, 1h or 7d', durationValue, durationValue(DEFAULT_TTL))
+    .addOption(ttlOption())
     .option('--sid <login>', 'names the login, so that it can be revoked alone', userIdValue)
     .option('--json', 'print the token with its claims as JSON')
     .addHelpText('after', EXAMPLES)
@@ -43,6 +43,12 @@ export function tokenCommand(shell: Shell): Command {
       const value = { token, sub, scope: scope ?? [], sid, issuer, audience, expires_at };
       new Output(shell, options).result(value, token);
     });
+}
+
+function ttlOption(): Option {
+  return new Option('--ttl <duration>', 'how long it is valid, as 30s, 15m, 1h or 7d')
+    .argParser(durationValue)
+    .default(durationValue(TTL_DEFAULT), TTL_DEFAULT);
 }
 
 function scopesValue(text: string): readonly string[] {

@@ -6,12 +6,11 @@ import {
   startRedis,
   stateDir,
 } from '@sanctum/local-servers';
-import { keptSecret } from '@sanctum/messaging/kept-secret';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunFile, RunUrls } from './run-file.ts';
 import { stablePort } from './stable-port.ts';
-import { startService } from './start-service.ts';
+import { checkedSettings, given, serviceSettings, startService } from './start-service.ts';
 
 const PORTS_FILE = path.join(stateDir, 'ports.json');
 const SERVICE = 'the messaging service';
@@ -47,27 +46,22 @@ export class LocalStack {
   }
 
   async start(): Promise<RunUrls> {
+    const settings = serviceSettings();
+    const { http, shutdownGraceMs } = await checkedSettings(settings);
     const postgres = given('POSTGRES_URL') ?? given('DATABASE_URL') ?? (await this.#startPostgres());
     const redis = given('REDIS_URL') ?? (await this.#startRedis());
-    const settings: Record<string, string> = {
-      ...jwtSettings(),
-      POSTGRES_URL: postgres,
-      REDIS_URL: redis,
-      DISPATCHER_ENABLED: given('DISPATCHER_ENABLED') ?? 'true',
-      CONSUMER_ENABLED: given('CONSUMER_ENABLED') ?? 'true',
-      HTTP_PORT: given('HTTP_PORT') ?? '8083',
-      ADMIN_PORT: given('ADMIN_PORT') ?? '8084',
-    };
     await writeFile(this.serviceLog, '');
-    await this.#starting(SERVICE, () => startService(settings, this.serviceLog, this.#stopWanted.signal));
-    const http = `127.0.0.1:${settings['HTTP_PORT']}`;
-    const urls = {
-      http: `http://${http}`,
-      websocket: `ws://${http}/ws`,
-      admin: `http://127.0.0.1:${settings['ADMIN_PORT']}`,
-      postgres,
-      redis,
-    };
+    await this.#starting(SERVICE, () =>
+      startService({
+        port: http.port,
+        drainMs: shutdownGraceMs,
+        env: { ...settings, POSTGRES_URL: postgres, REDIS_URL: redis },
+        logFile: this.serviceLog,
+        abort: this.#stopWanted.signal,
+      }),
+    );
+    const address = `127.0.0.1:${http.port}`;
+    const urls = { http: `http://${address}`, websocket: `ws://${address}/ws`, postgres, redis };
     await this.#runFile.ready(urls);
     return urls;
   }
@@ -146,19 +140,4 @@ export class LocalStack {
     }
     await this.#runFile.release();
   }
-}
-
-/** A setting of the environment; an empty one counts as none. */
-function given(name: string): string | undefined {
-  return process.env[name] === '' ? undefined : process.env[name];
-}
-
-/** Also where `NODE_ENV` is `production`, in which the service has no defaults of its own for these. */
-function jwtSettings(): Record<string, string> {
-  const hasKey = ['JWT_JWKS_URL', 'JWT_PUBLIC_KEY', 'JWT_SECRET'].some((name) => given(name) !== undefined);
-  return {
-    JWT_ISSUER: given('JWT_ISSUER') ?? 'sanctum',
-    JWT_AUDIENCE: given('JWT_AUDIENCE') ?? 'sanctum-messaging',
-    ...(hasKey ? {} : { JWT_SECRET: keptSecret(path.join(stateDir, 'jwt-secret')) }),
-  };
 }

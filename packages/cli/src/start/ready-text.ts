@@ -5,20 +5,27 @@ export function readyText(urls: RunUrls, logFile: string): string {
   return `
 Sanctum Messaging is ready.
 
-  open   ${urls.http}/docs    the HTTP and WebSocket interface
-         ${urls.admin}         the operator's side
-  data   PostgreSQL ${urls.postgres}
-         Redis      ${urls.redis}
+  open   ${urls.http}/docs      the HTTP and WebSocket interface
+         ${urls.http}/metrics   what is going on, in figures
+  data   PostgreSQL  ${urls.postgres}
+         Redis       ${urls.redis}
   log    ${logFile}
 
-Send a first message; in another terminal:
+Now, in a second terminal, see what Bob receives:
 
-  export TOKEN=$(npx sanctum token alice)
-  curl -X POST ${urls.http}/v1/conversations -H "authorization: Bearer $TOKEN" \\
-       -H 'content-type: application/json' -d '{"members": ["alice", "bob"]}'
+  ./sanctum tail --all --as bob
 
-  npx sanctum tail --user bob                       (in a third: what Bob's devices receive)
-  npx sanctum send CONVERSATION_ID 'hello' --user alice
+and in a third one let Alice open a conversation and send him something encrypted:
+
+  head -c 48 /dev/urandom | ./sanctum send --as alice --create --member bob
+
+or, by hand:
+
+  TOKEN=$(./sanctum token --sub alice)
+  curl ${urls.http}/v1/conversations -H "Authorization: Bearer $TOKEN" \\
+       --json '{"members": ["bob"]}'
+  curl ${urls.http}/v1/conversations/CONVERSATION_ID/messages -H "Authorization: Bearer $TOKEN" \\
+       --json "{\\"message_id\\": \\"$(cat /proc/sys/kernel/random/uuid)\\", \\"ciphertext\\": \\"3q2+7w==\\"}"
 
 Ctrl-C stops all of it; the data stays in .sanctum/.
 `;

@@ -6,7 +6,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface RunUrls {
   http: string;
   websocket: string;
-  admin: string;
   postgres: string;
   redis: string;
 }

@@ -1,28 +1,67 @@
-import { ServerProcess, portIsFree, workspaceDir } from '@sanctum/local-servers';
+import { portIsFree, ServerProcess, stateDir, workspaceDir } from '@sanctum/local-servers';
+import { loadConfig, type Config } from '@sanctum/messaging/config';
+import { keptSecret } from '@sanctum/messaging/kept-secret';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+type Settings = Record<string, string>;
+
 const READY_TIMEOUT_MS = 1_000;
-const DRAIN_DEFAULT_MS = 25_000;
 /** What closing connections and pools takes beyond the drain. */
 const DRAIN_MARGIN_MS = 5_000;
 
-/** Starts the service with the given environment; ready means that its own `/readyz` says so. */
-export async function startService(
-  env: Record<string, string>,
-  logFile: string,
-  abort: AbortSignal,
-): Promise<ServerProcess> {
-  const port = Number(env['HTTP_PORT']);
-  for (const name of ['HTTP_PORT', 'ADMIN_PORT']) await assertFree(name, Number(env[name]));
+/** A setting of the environment; an empty one counts as none. */
+export function given(name: string): string | undefined {
+  return process.env[name] === '' ? undefined : process.env[name];
+}
+
+/** What `sanctum start` sets beside the two servers; the environment overrides each. */
+export function serviceSettings(): Settings {
+  const hasKey = ['JWT_JWKS_URL', 'JWT_PUBLIC_KEY', 'JWT_SECRET'].some((name) => given(name) !== undefined);
+  return {
+    DISPATCHER_ENABLED: given('DISPATCHER_ENABLED') ?? 'true',
+    CONSUMER_ENABLED: given('CONSUMER_ENABLED') ?? 'true',
+    // Also where NODE_ENV is `production`, in which the service has no defaults of its own for these.
+    JWT_ISSUER: given('JWT_ISSUER') ?? 'sanctum',
+    JWT_AUDIENCE: given('JWT_AUDIENCE') ?? 'sanctum-messaging',
+    ...(hasKey ? {} : { JWT_SECRET: keptSecret(path.join(stateDir, 'jwt-secret')) }),
+  };
+}
+
+/** The settings as the service will read them. A wrong one, or a port in use, is told before anything starts. */
+export async function checkedSettings(settings: Settings): Promise<Config> {
+  // What is not given will be ours, and right.
+  const servers = { POSTGRES_URL: 'postgres://127.0.0.1/sanctum', REDIS_URL: 'redis://127.0.0.1' };
+  const config = loadConfig({ ...servers, ...process.env, ...settings });
+  await assertFree('HTTP_PORT', config.http.port);
+  await assertFree('ADMIN_PORT', config.http.adminPort);
+  return config;
+}
+
+/** Starts the service, which applies what migrations are missing; ready means that its `/readyz` says so. */
+export async function startService(options: {
+  port: number;
+  /** How long it may take to drain. */
+  drainMs: number;
+  env: Settings;
+  logFile: string;
+  abort: AbortSignal;
+}): Promise<ServerProcess> {
+  const { port, drainMs, env, logFile, abort } = options;
   const main = import.meta.resolve('@sanctum/messaging/main');
   const loader = main.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
   const service = new ServerProcess({
     name: 'the messaging service',
-    command: { file: process.execPath, args: [...loader, fileURLToPath(main)], env, cwd: workspaceDir },
+    command: {
+      file: process.execPath,
+      args: [...loader, fileURLToPath(main), '--migrate'],
+      env,
+      cwd: workspaceDir,
+    },
     port,
     logFile,
     stopSignal: 'SIGTERM',
-    stopGraceMs: Number(env['SHUTDOWN_GRACE_MS'] ?? DRAIN_DEFAULT_MS) + DRAIN_MARGIN_MS,
+    stopGraceMs: drainMs + DRAIN_MARGIN_MS,
     isReady: () => isReady(`http://127.0.0.1:${port}/readyz`),
   });
   await service.start(abort);
@@ -30,10 +69,10 @@ export async function startService(
 }
 
 async function assertFree(name: string, port: number): Promise<void> {
+  if (port === 0) throw new Error(`${name}: given "0"; allowed here: a port that can be told to others`);
   if (await portIsFree(port)) return;
-  throw new Error(
-    `port ${port} is in use by another program: set ${name} to a free one, as in "${name}=${port + 100} npm start"`,
-  );
+  const remedy = `set ${name} to a free one, as in "${name}=${port + 100} npm start"`;
+  throw new Error(`port ${port} is in use by another program: ${remedy}`);
 }
 
 async function isReady(url: string): Promise<boolean> {

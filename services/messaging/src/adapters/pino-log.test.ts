@@ -59,7 +59,10 @@ describe('the log', () => {
 
   it('clips long texts and lists', () => {
     const { log, lines, last } = record();
-    log.info('x', { reason: 'r'.repeat(10_000), names: Array.from({ length: 1000 }, () => 'n'.repeat(1000)) });
+    log.info('x', {
+      reason: 'r'.repeat(10_000),
+      names: Array.from({ length: 1000 }, () => 'n'.repeat(1000)),
+    });
     expect(last()['reason']).toHaveLength(201);
     expect(last()['names']).toHaveLength(64);
     expect(lines[0]!.length).toBeLessThan(20_000);

@@ -10,13 +10,15 @@ import { BucketQueue } from './bucket-queue.ts';
 import { DispatchFigures } from './dispatch-figures.ts';
 import { publishBatch, type BatchResult, type Trouble } from './publish-batch.ts';
 import { Recovery } from './recovery.ts';
-import { resendRecent } from './resend-recent.ts';
+import { resendBucket } from './resend-bucket.ts';
 import { goesOneByOne, strike, type Suspicion } from './suspicion.ts';
 
 /** Buckets that this process works on at the same time; each takes a connection to Postgres. */
 const DISPATCH_LANES = 4;
 /** Another pod's wake is looked into after about this long: its own dispatcher has mostly done the work by then. */
 const REMOTE_WAKE_DELAY_MS = 10;
+
+const ALL_BUCKETS = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
 
 export interface DispatcherOptions {
   readonly log: DispatchLog;
@@ -51,13 +53,13 @@ export class Dispatcher {
   readonly #recovery: Recovery;
   readonly #figures: DispatchFigures;
   readonly #suspicions = new Map<number, Suspicion>();
+  /** Buckets whose recent rows Redis may have lost. */
+  readonly #forgotten = new Set<number>();
   readonly #tickNow = new Latch();
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   #paused = false;
-  #memoryLost = false;
   #remoteWake: Timer | undefined;
   #work: Promise<unknown> = Promise.resolve();
-  #resending: Promise<void> | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -65,7 +67,8 @@ export class Dispatcher {
     this.#figures = new DispatchFigures(options);
     const { writer, bus } = options;
     writer.onMemoryLost(() => {
-      this.#memoryLost = true;
+      for (const bucket of this.#fromRandom(ALL_BUCKETS)) this.#forgotten.add(bucket);
+      this.#queue.add(this.#forgotten);
     });
     // Lost with the connection, the subscription is made again with the next; the tick stands in meanwhile.
     bus?.onReady(() => void bus.subscribe(['wake']).catch(() => {}));
@@ -94,7 +97,6 @@ export class Dispatcher {
     this.#queue.close();
     this.#tickNow.say();
     await this.#work;
-    await this.#resending;
     this.#state = 'stopped';
     if (wasRunning) this.#options.logger.info('dispatcher_stopped');
   }
@@ -143,7 +145,7 @@ export class Dispatcher {
 
   /** The backstop: whatever is pending becomes due. */
   async #tick(): Promise<void> {
-    const { log, writer, metrics, clock } = this.#options;
+    const { log, writer, metrics } = this.#options;
     await this.#figures.refresh();
     if (this.#paused) return metrics.dispatchTicks.inc({ result: 'paused' });
     if (this.#recovery.state === 'resting') {
@@ -159,11 +161,8 @@ export class Dispatcher {
         metrics.dispatchTicks.inc({ result: 'empty' });
         end();
       }
-      // From a random one on, so that several dispatchers do not meet at each bucket.
-      const first = Math.floor(clock.random() * BUCKETS);
-      this.#queue.add(buckets.toSorted((a, b) => ((a - first + BUCKETS) % BUCKETS) - ((b - first + BUCKETS) % BUCKETS)));
+      this.#queue.add(this.#fromRandom([...buckets, ...this.#forgotten]));
       this.#setLanes();
-      this.#resendIfLost();
     } catch (error) {
       this.#fail(reasonOf(error));
     }
@@ -190,8 +189,13 @@ export class Dispatcher {
     };
     const end = metrics.dispatchTickDurationSeconds.startTimer();
     try {
+      if (this.#forgotten.has(bucket)) {
+        await resendBucket(bucket, { log, writer, metrics, partition: bucket % settings.partitions });
+      }
       const round = await log.dispatchBucket(bucket, { limit: settings.batchSize }, publish);
       this.#figures.count(round);
+      // Busy now, another dispatcher's batch may have kept it from being sent again.
+      if (round.status !== 'busy') this.#forgotten.delete(bucket);
       if (trouble !== undefined) return await this.#meetTrouble(bucket, trouble);
       this.#suspicions.delete(bucket);
       if (round.status === 'done') this.#recovery.succeeded();
@@ -248,20 +252,9 @@ export class Dispatcher {
     if (tell) this.#options.logger.error('dispatcher_tick_error', { reason, bucket, failures });
   }
 
-  #resendIfLost(): void {
-    if (!this.#memoryLost || this.#resending !== undefined || this.#recovery.state !== 'well') return;
-    this.#memoryLost = false;
-    const goOn = () => this.#state === 'running' && !this.#paused;
-    this.#resending = resendRecent({ ...this.#options, partitions: this.#options.settings.partitions, goOn })
-      .then((done) => {
-        if (!done) this.#memoryLost = true;
-      })
-      .catch((error: unknown) => {
-        this.#memoryLost = true;
-        this.#fail(reasonOf(error));
-      })
-      .finally(() => {
-        this.#resending = undefined;
-      });
+  /** In order, but from a random one on, so that several dispatchers do not meet at each bucket. */
+  #fromRandom(buckets: readonly number[]): number[] {
+    const first = Math.floor(this.#options.clock.random() * BUCKETS);
+    return [...buckets.filter((bucket) => bucket >= first), ...buckets.filter((bucket) => bucket < first)];
   }
 }

@@ -10,12 +10,18 @@ const content: MessageContent = {
 
 describe('contentHash', () => {
   it('is 32 bytes, the same for the same message, in every version of this service', () => {
-    expect(contentHash(content).toString('hex')).toBe('1c45a95509a806149d97cd8b7197c9021b530c00c92aa904916d195fcaff0bec');
-    expect(contentHash({ ...content, encryption: { key_id: 'k1', scheme: 'aes-256-gcm' } })).toEqual(contentHash(content));
+    expect(contentHash(content).toString('hex')).toBe(
+      '1c45a95509a806149d97cd8b7197c9021b530c00c92aa904916d195fcaff0bec',
+    );
+    expect(contentHash({ ...content, encryption: { key_id: 'k1', scheme: 'aes-256-gcm' } })).toEqual(
+      contentHash(content),
+    );
   });
 
   it('is of the bytes, not of their text', () => {
-    expect(contentHash({ ...content, ciphertext: 'AA==' })).not.toEqual(contentHash({ ...content, ciphertext: 'AAA=' }));
+    expect(contentHash({ ...content, ciphertext: 'AA==' })).not.toEqual(
+      contentHash({ ...content, ciphertext: 'AAA=' }),
+    );
   });
 
   it.each([

@@ -21,7 +21,10 @@ class ManualLog implements IntakeLog {
   readonly calls: Call[] = [];
   #seq = 0;
 
-  append(requests: readonly AppendRequest[], { waitForLock }: { waitForLock: boolean }): Promise<AppendOutcome[]> {
+  append(
+    requests: readonly AppendRequest[],
+    { waitForLock }: { waitForLock: boolean },
+  ): Promise<AppendOutcome[]> {
     return new Promise((resolve, reject) => {
       this.calls.push({
         requests,
@@ -68,7 +71,11 @@ beforeEach(() => {
   intake = new Intake({ intakeLog: log, clock, log: silentLog, onCommitted });
 });
 
-async function post(conversationId: string, messageId: string, ciphertext = 'c2VhbGVk'): Promise<IntakeOutcome> {
+async function post(
+  conversationId: string,
+  messageId: string,
+  ciphertext = 'c2VhbGVk',
+): Promise<IntakeOutcome> {
   const outcome = await intake.post({ conversationId, messageId, sender: 'alice', ciphertext });
   answered.push(messageId);
   return outcome;
@@ -148,7 +155,13 @@ describe('groups', () => {
       ciphertext: 'c2VhbGVk',
       encryption: { scheme: 'x', key_id: 'k' },
     });
-    void intake.post({ conversationId: 'b', messageId: 'b1', sender: 'bob', ciphertext: 'AAAA', encryption: { scheme: 'x' } });
+    void intake.post({
+      conversationId: 'b',
+      messageId: 'b1',
+      sender: 'bob',
+      ciphertext: 'AAAA',
+      encryption: { scheme: 'x' },
+    });
     const [request] = log.next().requests;
     expect(request).toMatchObject({ conversationId: 'a', messageId: 'a1', sender: 'al"ice' });
     expect(request!.eventId).toMatch(/^[0-9a-f-]{36}$/);
@@ -158,7 +171,9 @@ describe('groups', () => {
       encryption: { scheme: 'x', key_id: 'k' },
       sender: 'al"ice',
     });
-    expect(log.next().requests[0]!.payload.reveal()).toBe('{"ciphertext":"AAAA","encryption":{"scheme":"x"},"sender":"bob"}');
+    expect(log.next().requests[0]!.payload.reveal()).toBe(
+      '{"ciphertext":"AAAA","encryption":{"scheme":"x"},"sender":"bob"}',
+    );
   });
 });
 
@@ -312,7 +327,13 @@ describe('faults', () => {
       const call = log.next();
       await (call.messages.includes('bad') ? call.fail(code) : call.answer('accepted'));
     }
-    expect((await Promise.all(answers)).map(({ kind }) => kind)).toEqual(['accepted', 'accepted', 'internal', 'accepted', 'accepted']);
+    expect((await Promise.all(answers)).map(({ kind }) => kind)).toEqual([
+      'accepted',
+      'accepted',
+      'internal',
+      'accepted',
+      'accepted',
+    ]);
     expect(answered).toEqual(['x', 'y', 'a1', 'a2', 'bad', 'a4', 'a5']);
   });
 
@@ -338,7 +359,9 @@ describe('faults', () => {
       log: silentLog,
       onCommitted: () => undefined,
     });
-    expect(await broken.post({ conversationId: 'a', messageId: 'm', sender: 's', ciphertext: 'AAAA' })).toEqual({ kind: 'internal' });
+    expect(
+      await broken.post({ conversationId: 'a', messageId: 'm', sender: 's', ciphertext: 'AAAA' }),
+    ).toEqual({ kind: 'internal' });
   });
 });
 

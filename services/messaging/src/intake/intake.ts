@@ -119,7 +119,12 @@ export class Intake {
     for (let attempt = 0; ; attempt++) {
       const open = toTry.filter((message) => !message.isAnswered);
       if (open.length === 0) return;
-      const result = await intakeLog.append(open.map((message) => message.request), { waitForLock }).catch(asFault);
+      const result = await intakeLog
+        .append(
+          open.map((message) => message.request),
+          { waitForLock },
+        )
+        .catch(asFault);
       if (!(result instanceof Fault)) return this.#settle(open, result, locked);
       if (result.code === 'unavailable') return answerAll(open, this.#unavailable());
       if (result.code === 'contention') {
@@ -129,7 +134,10 @@ export class Intake {
         continue;
       }
       if (open.length === 1) {
-        log.error('intake_row_refused', { event_id: open[0]!.request.eventId, reason: reasonOf(result.cause ?? result) });
+        log.error('intake_row_refused', {
+          event_id: open[0]!.request.eventId,
+          reason: reasonOf(result.cause ?? result),
+        });
         return answerAll(open, { kind: 'internal' });
       }
       // One of them is at fault; halving finds it, and lets the others through.
@@ -174,7 +182,8 @@ export class Intake {
       this.#lanes.dropAnswered(lane.conversationId);
     }
     const { clock } = this.#deps;
-    this.#sweep = this.#open.size > 0 ? clock.setTimer(bounds.intake.sweepEveryMs, this.#answerLate) : undefined;
+    this.#sweep =
+      this.#open.size > 0 ? clock.setTimer(bounds.intake.sweepEveryMs, this.#answerLate) : undefined;
   };
 
   #noteCommitted(conversationId: string): void {
@@ -197,11 +206,17 @@ export class Intake {
 
   /** Spread out, so that those who were refused together do not come back together. */
   #overloaded(): IntakeOutcome {
-    return { kind: 'overloaded', retryAfterMs: Math.ceil(jittered(this.#deps.clock, bounds.intake.overloadedRetryAfterMs)) };
+    return {
+      kind: 'overloaded',
+      retryAfterMs: Math.ceil(jittered(this.#deps.clock, bounds.intake.overloadedRetryAfterMs)),
+    };
   }
 
   #unavailable(): IntakeOutcome {
-    return { kind: 'unavailable', retryAfterMs: Math.ceil(jittered(this.#deps.clock, bounds.intake.unavailableRetryAfterMs)) };
+    return {
+      kind: 'unavailable',
+      retryAfterMs: Math.ceil(jittered(this.#deps.clock, bounds.intake.unavailableRetryAfterMs)),
+    };
   }
 }
 

@@ -74,6 +74,20 @@ export class Feeds {
     return this.#feeds.values();
   }
 
+  /** The next `count` of the round robin; they go to its end, behind those that have come meanwhile. */
+  takeTurn(count: number): Feed[] {
+    const taken: Feed[] = [];
+    for (const feed of this.#feeds.values()) {
+      if (taken.length >= count) break;
+      taken.push(feed);
+    }
+    for (const feed of taken) {
+      this.#feeds.delete(feed.conversationId);
+      this.#feeds.set(feed.conversationId, feed);
+    }
+    return taken;
+  }
+
   recent(): IterableIterator<Feed> {
     return this.#recent.values();
   }
@@ -84,6 +98,8 @@ export class Feeds {
     if (feed === undefined) {
       feed = new Feed(conversationId);
       this.#feeds.set(conversationId, feed);
+      // While there is room every conversation is among the most recently active; nobody is put out for it.
+      if (this.#recent.size < RECENT_MAX) this.#recent.add(feed);
       feed.emptySince = this.#clock.monotonic();
       this.#empty.add(feed);
       this.#background(this.#open(feed));
@@ -136,7 +152,10 @@ export class Feeds {
 
   /** The log has this head; what is missing is read unless the bus brings it at once. */
   headSeen(feed: Feed, head: number): void {
-    if (head > feed.head) feed.head = head;
+    if (head > feed.head) {
+      feed.head = head;
+      this.#touch(feed);
+    }
     if (feed.open && feed.tip < feed.head) this.#fillSoon(feed, CHECK_GRACE_MS);
   }
 

@@ -27,7 +27,6 @@ export class HeadChecks {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #onRewound: () => void;
-  #round: Feed[] = [];
   #failing = false;
 
   constructor(options: {
@@ -57,8 +56,7 @@ export class HeadChecks {
     const round = async () => {
       while (!signal.aborted) {
         await this.#clock.sleep(ROUND_EVERY_MS, signal);
-        if (this.#round.length === 0) this.#round = [...this.#feeds.all()];
-        await this.check(this.#round.splice(0, Math.max(1, Math.ceil(this.#feeds.size / ROUND_TURNS))));
+        await this.check(this.#feeds.takeTurn(Math.ceil(this.#feeds.size / ROUND_TURNS)));
       }
     };
     await Promise.all([recent(), round()]);

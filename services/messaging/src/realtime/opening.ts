@@ -1,7 +1,7 @@
 import {
+  CLIENT_FRAME_MAX_BYTES,
   CLOSE,
   formatTime,
-  serverFrameMaxBytes,
   SUBSCRIBE_MAX,
   type SubscribedItem,
   TOO_MANY_CONNECTIONS_RETRY_MS,
@@ -34,7 +34,7 @@ export async function openSession(session: Session): Promise<void> {
     features: hello.features.filter((feature) => FEATURES.includes(feature)),
     heartbeat_ms: hub.settings.heartbeatMs,
     credit: session.credit.limit,
-    max_frame_bytes: serverFrameMaxBytes(hub.settings.payloadMaxBytes),
+    max_frame_bytes: CLIENT_FRAME_MAX_BYTES,
     payload_max_bytes: hub.settings.payloadMaxBytes,
     expires_at: formatTime(token.expiresAt),
     server_time: formatTime(hub.clock.now()),

@@ -23,7 +23,8 @@ describe('the AsyncAPI specification', () => {
 
   it('has every frame, on its side', () => {
     const { receiveFromClient, sendToClient } = asyncapi.operations;
-    const names = ({ messages }: { messages: { $ref: string }[] }) => messages.map(({ $ref }) => $ref.split('/').at(-1));
+    const names = ({ messages }: { messages: { $ref: string }[] }) =>
+      messages.map(({ $ref }) => $ref.split('/').at(-1));
     expect(names(receiveFromClient)).toEqual(Object.keys(clientFrameSchemas));
     expect(names(sendToClient)).toEqual(Object.keys(serverFrameSchemas));
     expect([receiveFromClient.action, sendToClient.action]).toEqual(['receive', 'send']);

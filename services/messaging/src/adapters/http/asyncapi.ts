@@ -25,13 +25,18 @@ export const asyncapi = {
     ws: {
       address: '/ws',
       title: 'One connection',
-      messages: Object.fromEntries(Object.keys(frameSchemas).map((name) => [name, { $ref: `#/components/messages/${name}` }])),
+      messages: Object.fromEntries(
+        Object.keys(frameSchemas).map((name) => [name, { $ref: `#/components/messages/${name}` }]),
+      ),
       bindings: {
         ws: {
           method: 'GET',
           headers: {
             type: 'object',
-            properties: { 'Sec-WebSocket-Protocol': { type: 'string', const: SUBPROTOCOL }, Authorization: { type: 'string' } },
+            properties: {
+              'Sec-WebSocket-Protocol': { type: 'string', const: SUBPROTOCOL },
+              Authorization: { type: 'string' },
+            },
             required: ['Sec-WebSocket-Protocol'],
           },
           bindingVersion: '0.1.0',

@@ -25,18 +25,29 @@ export interface ConversationRoutesDeps {
   readonly onMembershipChanged: (change: { conversationId: string; userIds: readonly string[] }) => void;
 }
 
-export function conversationRoutes({ conversations, onMembershipChanged }: ConversationRoutesDeps, gate: CallGate) {
+export function conversationRoutes(
+  { conversations, onMembershipChanged }: ConversationRoutesDeps,
+  gate: CallGate,
+) {
   return {
     async createConversation(request: FastifyRequest, reply: FastifyReply) {
       const body = check(createConversationBody, request.body);
       if (!body.ok) return send(reply, body.problem);
       const owner = identityOf(request).userId;
       const { conversation_id: conversationId = randomUUID(), members } = body.value;
-      const outcome = await gate.run(() => conversations.createConversation({ conversationId, owner, members }));
+      const outcome = await gate.run(() =>
+        conversations.createConversation({ conversationId, owner, members }),
+      );
       if (outcome.kind !== 'created' && outcome.kind !== 'same') return sendProblem(reply, outcome.kind);
-      if (outcome.kind === 'created') onMembershipChanged({ conversationId, userIds: [...new Set([owner, ...members])] });
+      if (outcome.kind === 'created')
+        onMembershipChanged({ conversationId, userIds: [...new Set([owner, ...members])] });
       const { head, membersVersion } = outcome;
-      const answer: CreatedConversation = { conversation_id: conversationId, owner, head, members_version: membersVersion };
+      const answer: CreatedConversation = {
+        conversation_id: conversationId,
+        owner,
+        head,
+        members_version: membersVersion,
+      };
       return sendJson(reply, outcome.kind === 'created' ? 201 : 200, JSON.stringify(answer));
     },
 
@@ -46,7 +57,9 @@ export function conversationRoutes({ conversations, onMembershipChanged }: Conve
       const { after, limit } = page;
       const { userId } = identityOf(request);
       // One more than asked for tells whether there is a next page.
-      const found = await gate.run(() => conversations.listConversations({ userId, after, limit: limit + 1 }));
+      const found = await gate.run(() =>
+        conversations.listConversations({ userId, after, limit: limit + 1 }),
+      );
       const views = found.slice(0, limit);
       return sendJson(
         reply,
@@ -62,9 +75,15 @@ export function conversationRoutes({ conversations, onMembershipChanged }: Conve
       const params = checkParameters(conversationParams, request.params);
       if (!params.ok) return send(reply, params.problem);
       const actor = actorOf(identityOf(request));
-      const view = await gate.run(() => conversations.getConversation({ conversationId: params.value.id, actor }));
+      const view = await gate.run(() =>
+        conversations.getConversation({ conversationId: params.value.id, actor }),
+      );
       if (view === undefined) return sendProblem(reply, 'conversation_not_found');
-      return sendJson(reply, 200, JSON.stringify({ ...conversationJson(view), member_count: view.memberCount }));
+      return sendJson(
+        reply,
+        200,
+        JSON.stringify({ ...conversationJson(view), member_count: view.memberCount }),
+      );
     },
 
     async listMembers(request: FastifyRequest, reply: FastifyReply) {
@@ -75,7 +94,9 @@ export function conversationRoutes({ conversations, onMembershipChanged }: Conve
       const { after, limit } = page;
       const actor = actorOf(identityOf(request));
       const conversationId = params.value.id;
-      const found = await gate.run(() => conversations.listMembers({ conversationId, actor, after, limit: limit + 1 }));
+      const found = await gate.run(() =>
+        conversations.listMembers({ conversationId, actor, after, limit: limit + 1 }),
+      );
       if (found === undefined) return sendProblem(reply, 'conversation_not_found');
       const views = found.slice(0, limit);
       return sendJson(
@@ -118,7 +139,8 @@ function readPage(query: unknown, isKey: (key: unknown) => key is string) {
   if (!checked.ok) return checked;
   const { cursor, limit } = checked.value;
   const after = cursor === undefined ? undefined : decodeCursor(cursor, isKey);
-  if (cursor !== undefined && after === undefined) return { ok: false as const, problem: problem('invalid_parameter') };
+  if (cursor !== undefined && after === undefined)
+    return { ok: false as const, problem: problem('invalid_parameter') };
   return { ok: true as const, after, limit };
 }
 

@@ -21,7 +21,13 @@ interface Answer {
 interface HttpOperation {
   readonly summary: string;
   readonly security: readonly unknown[];
-  readonly parameters?: readonly { name: string; in: string; required: boolean; schema: unknown; description?: string }[];
+  readonly parameters?: readonly {
+    name: string;
+    in: string;
+    required: boolean;
+    schema: unknown;
+    description?: string;
+  }[];
   readonly requestBody?: { readonly content: unknown };
   readonly responses: Readonly<Record<string, Answer & { readonly content?: unknown }>>;
 }
@@ -33,14 +39,17 @@ interface HttpOperation {
 export function docsPage(specs: { openapi: typeof OpenApi; asyncapi: typeof AsyncApi }) {
   const { openapi, asyncapi } = specs;
   const calls = Object.entries(openapi.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => callHtml(method.toUpperCase(), path, operation as HttpOperation)),
+    Object.entries(methods).map(([method, operation]) =>
+      callHtml(method.toUpperCase(), path, operation as HttpOperation),
+    ),
   );
   const frames = Object.entries(asyncapi.operations).map(
     ([, operation]) =>
       `<h3>${escape(operation.summary)}</h3>${operation.messages.map(({ $ref }) => frameHtml($ref, asyncapi)).join('')}`,
   );
   const schemas = Object.entries(openapi.components.schemas).map(
-    ([name, schema]) => `<details id="${escape(name)}"><summary><code>${escape(name)}</code></summary>${pre(schema)}</details>`,
+    ([name, schema]) =>
+      `<details id="${escape(name)}"><summary><code>${escape(name)}</code></summary>${pre(schema)}</details>`,
   );
   const html = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -67,8 +76,11 @@ function callHtml(method: string, path: string, operation: HttpOperation): strin
   const answers = Object.entries(operation.responses).map(
     ([status, answer]) => `<tr><td><code>${status}</code></td><td>${escape(answer.description)}</td></tr>`,
   );
-  const body = operation.requestBody === undefined ? '' : `<h4>Body</h4>${pre(operation.requestBody.content)}`;
-  const success = Object.entries(operation.responses).find(([status, { content }]) => status < '300' && content);
+  const body =
+    operation.requestBody === undefined ? '' : `<h4>Body</h4>${pre(operation.requestBody.content)}`;
+  const success = Object.entries(operation.responses).find(
+    ([status, { content }]) => status < '300' && content,
+  );
   return (
     `<details><summary><code>${method}</code> <code>${escape(path)}</code> ${escape(operation.summary)}</summary>` +
     `<p>${operation.security.length > 0 ? 'Needs a bearer token.' : 'Needs no token.'}</p>` +
@@ -89,5 +101,9 @@ function pre(value: unknown): string {
 }
 
 function escape(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }

@@ -5,7 +5,12 @@ const MESSAGE = '9b2c7f64-2d36-4c0a-8f43-6f1f0f6f8c21';
 const TIME = '2026-01-31T09:26:53.589Z';
 
 export const createConversationBody = { conversation_id: CONVERSATION, members: ['bob', 'carol'] };
-export const createdConversation = { conversation_id: CONVERSATION, owner: 'alice', head: 0, members_version: 1 };
+export const createdConversation = {
+  conversation_id: CONVERSATION,
+  owner: 'alice',
+  head: 0,
+  members_version: 1,
+};
 
 const conversation = {
   conversation_id: CONVERSATION,

@@ -59,7 +59,9 @@ export function originGuard(allowedOrigins: readonly string[] | undefined) {
     if (origin !== undefined) {
       reply.header('vary', 'Origin');
       if (originAllowed(origin, host, allowedOrigins)) {
-        reply.header('access-control-allow-origin', origin).header('access-control-expose-headers', EXPOSED_HEADERS);
+        reply
+          .header('access-control-allow-origin', origin)
+          .header('access-control-expose-headers', EXPOSED_HEADERS);
       } else if (isV1(request)) {
         sendProblem(reply, 'origin_denied');
         return;
@@ -69,7 +71,11 @@ export function originGuard(allowedOrigins: readonly string[] | undefined) {
   };
 }
 
-export function sendPreflight(request: FastifyRequest, reply: FastifyReply, methods: readonly string[]): FastifyReply {
+export function sendPreflight(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  methods: readonly string[],
+): FastifyReply {
   const allow = [...methods, 'OPTIONS'].join(', ');
   if (request.headers['access-control-request-method'] !== undefined) {
     reply

@@ -66,10 +66,9 @@ export async function readHistory(deps: HistoryDeps, request: HistoryRequest): P
 
 /** The first seq that the actor may read; undefined where they may read nothing. */
 function joinedSeqOf(members: MembersAnswer | undefined, actor: Actor): number | undefined {
-  if (members === undefined) return undefined;
-  if (actor.operate) return 1;
-  const membership = members.members.get(actor.userId);
-  return membership?.leftSeq === undefined ? membership?.joinedSeq : undefined;
+  const membership = members?.members.get(actor.userId);
+  if (membership !== undefined && membership.leftSeq === undefined) return membership.joinedSeq;
+  return members !== undefined && actor.operate ? 1 : undefined;
 }
 
 /**
@@ -89,7 +88,11 @@ async function readSurvivors(
   return { messages: replays.messages, upTo: replays.complete ? range.floor : last.seq };
 }
 
-function reportMissing({ metrics, log }: HistoryDeps, { conversationId }: HistoryRequest, view: PageView): void {
+function reportMissing(
+  { metrics, log }: HistoryDeps,
+  { conversationId }: HistoryRequest,
+  view: PageView,
+): void {
   if (view.missing === 0) return;
   metrics.hubMissing.inc(view.missing);
   log.error('log_rows_missing', { conversation_id: conversationId, count: view.missing, up_to: view.next });

@@ -16,7 +16,8 @@ import { publicRoutes, type PublicRoutesDeps } from './public-routes.ts';
 import { requestMetrics } from './request-metrics.ts';
 import { isGuarded, type Operation, routeList } from './routes.ts';
 
-export interface HttpServerDeps extends GuardDeps, ConversationRoutesDeps, MessageRoutesDeps, PublicRoutesDeps {
+export interface HttpServerDeps
+  extends GuardDeps, ConversationRoutesDeps, MessageRoutesDeps, PublicRoutesDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -33,7 +34,8 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
  */
 export function createHttpServer(deps: HttpServerDeps): FastifyInstance {
   const messageBodyMaxBytes = Math.ceil(
-    base64Length(deps.payloadMaxBytes) * (1 + bounds.http.messageBodyEscapes) + bounds.http.messageBodyOverheadBytes,
+    base64Length(deps.payloadMaxBytes) * (1 + bounds.http.messageBodyEscapes) +
+      bounds.http.messageBodyOverheadBytes,
   );
   const app = fastify({
     bodyLimit: bounds.http.createBodyMaxBytes,
@@ -58,8 +60,10 @@ export function createHttpServer(deps: HttpServerDeps): FastifyInstance {
   app.addHook('onRequest', originGuard(deps.allowedOrigins));
   app.addHook('onResponse', requestMetrics(deps.metrics));
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
-    parseJson(body as Buffer, done);
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    // PUT and DELETE need none, though a client may name its type.
+    if (body.length === 0 && request.method !== 'POST') done(null, undefined);
+    else parseJson(body as Buffer, done);
   });
   app.setErrorHandler((error, request, reply) => {
     const answer = problemOfError(error);
@@ -94,23 +98,28 @@ export function createHttpServer(deps: HttpServerDeps): FastifyInstance {
 function answerUnmatched(app: FastifyInstance): void {
   const served = new Map<string, { pattern: RegExp; methods: Set<string> }>();
   app.addHook('onRoute', ({ url, method }) => {
-    const pattern = new RegExp(`^${url.replace(/[.+?^$()[\]\\|]/g, '\\$&').replace(/:\w+/g, '[^/]+').replace('*', '.*')}$`);
+    const pattern = new RegExp(
+      `^${url
+        .replace(/[.+?^$()[\]\\|]/g, '\\$&')
+        .replace(/:\w+/g, '[^/]+')
+        .replace('*', '.*')}$`,
+    );
     const entry = served.get(url) ?? { pattern, methods: new Set<string>() };
     for (const each of [method].flat()) entry.methods.add(each);
     served.set(url, entry);
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0]!;
-    const methods = [...served.values()].filter(({ pattern }) => pattern.test(path)).flatMap((entry) => [...entry.methods]);
+    const methods = [...served.values()]
+      .filter(({ pattern }) => pattern.test(path))
+      .flatMap((entry) => [...entry.methods]);
     if (methods.length === 0) return sendProblem(reply, 'not_found');
     if (request.method === 'OPTIONS') return sendPreflight(request, reply, methods);
     return sendProblem(reply.header('allow', [...methods, 'OPTIONS'].join(', ')), 'method_not_allowed');
   });
 }
 
-/** `undefined` where the body is empty: whether there must be one, its handler knows. */
 function parseJson(body: Buffer, done: (error: Error | null, value?: unknown) => void): void {
-  if (body.length === 0) return done(null, undefined);
   if (!isUtf8(body)) return done(new ProblemError('invalid_json'));
   let value: unknown;
   try {

@@ -29,12 +29,17 @@ describe('the OpenAPI specification', () => {
 
   it('is of version 3.1, with all that it must have', () => {
     expect(openapi.openapi).toBe('3.1.0');
-    expect(openapi.info).toMatchObject({ title: expect.any(String) as string, version: expect.any(String) as string });
+    expect(openapi.info).toMatchObject({
+      title: expect.any(String) as string,
+      version: expect.any(String) as string,
+    });
     expect(Object.keys(openapi.paths).every((path) => path.startsWith('/'))).toBe(true);
   });
 
   it('describes every route once', () => {
-    expect(operations.map(({ operationId }) => operationId).sort()).toEqual(routeList.map(({ operation }) => operation).sort());
+    expect(operations.map(({ operationId }) => operationId).sort()).toEqual(
+      routeList.map(({ operation }) => operation).sort(),
+    );
   });
 
   it('resolves each of its references', () => {
@@ -89,7 +94,8 @@ describe('the OpenAPI specification', () => {
       if (schema === undefined) continue;
       const name = schema.$ref.slice(schema.$ref.lastIndexOf('/') + 1) as SchemaName;
       expect(Object.keys(examples)).not.toEqual([]);
-      for (const { value } of Object.values(examples)) expect(httpSchemas[name].safeParse(value).error).toBeUndefined();
+      for (const { value } of Object.values(examples))
+        expect(httpSchemas[name].safeParse(value).error).toBeUndefined();
     }
   });
 

@@ -7,7 +7,10 @@ const schemas = jsonSchemas(httpSchemas, SCHEMA_PREFIX);
 
 const HEADERS = {
   'Idempotent-Replay': { description: '`true`: this is the first answer again', schema: { const: 'true' } },
-  'Retry-After': { description: 'Seconds; `retry_after_ms` is more exact', schema: { type: 'integer', minimum: 1 } },
+  'Retry-After': {
+    description: 'Seconds; `retry_after_ms` is more exact',
+    schema: { type: 'integer', minimum: 1 },
+  },
 };
 
 /** OpenAPI 3.1 of the public HTTP server, made from the schemas that validate and the routes that are served. */
@@ -68,8 +71,12 @@ function answersOf(route: RouteSpec): Record<string, unknown> {
 function answerOf({ description, content: what, headers }: AnswerSpec) {
   return {
     description,
-    ...(headers && { headers: Object.fromEntries(headers.map((name) => [name, HEADERS[name as keyof typeof HEADERS]])) }),
-    ...(what && { content: 'schema' in what ? content(what.schema, what.example) : { [what.mediaType]: {} } }),
+    ...(headers && {
+      headers: Object.fromEntries(headers.map((name) => [name, HEADERS[name as keyof typeof HEADERS]])),
+    }),
+    ...(what && {
+      content: 'schema' in what ? content(what.schema, what.example) : { [what.mediaType]: {} },
+    }),
   };
 }
 
@@ -85,7 +92,10 @@ function problemsOf(route: RouteSpec): Record<string, unknown> {
 
 function problemAnswer(status: number, codes: readonly ErrorCode[]) {
   const isRetried = status === 503 || status === 429;
-  const example = (code: ErrorCode) => ({ summary: ERRORS[code].title, value: problem(code, isRetried ? { retryAfterMs: 1000 } : {}) });
+  const example = (code: ErrorCode) => ({
+    summary: ERRORS[code].title,
+    value: problem(code, isRetried ? { retryAfterMs: 1000 } : {}),
+  });
   return {
     description: codes.map((code) => `\`${code}\``).join(', '),
     ...(isRetried && { headers: { 'Retry-After': HEADERS['Retry-After'] } }),
@@ -99,7 +109,9 @@ function problemAnswer(status: number, codes: readonly ErrorCode[]) {
 }
 
 function content(schema: string, example: unknown) {
-  return { 'application/json': { schema: { $ref: SCHEMA_PREFIX + schema }, examples: { usual: { value: example } } } };
+  return {
+    'application/json': { schema: { $ref: SCHEMA_PREFIX + schema }, examples: { usual: { value: example } } },
+  };
 }
 
 /** All but those of parameters, which stand with their operations, one by one. */

@@ -39,7 +39,10 @@ describe('with a list', () => {
     expect(originAllowed(origin, 'chat.example', allowed)).toBe(true);
   });
 
-  it.each([['null'], ['http://app.example'], ['https://app.example:444'], ['https://chat.example']])('%s is not', (origin) => {
-    expect(originAllowed(origin, 'chat.example', allowed)).toBe(false);
-  });
+  it.each([['null'], ['http://app.example'], ['https://app.example:444'], ['https://chat.example']])(
+    '%s is not',
+    (origin) => {
+      expect(originAllowed(origin, 'chat.example', allowed)).toBe(false);
+    },
+  );
 });

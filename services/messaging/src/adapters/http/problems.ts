@@ -28,7 +28,10 @@ export function send(reply: FastifyReply, answer: Problem): FastifyReply {
     reply.header('retry-after', Math.max(1, Math.ceil(answer.retry_after_ms / 1000)));
   }
   // Bytes, since the framework puts a charset behind the media type of a text; JSON has none.
-  return reply.code(answer.status).header('content-type', PROBLEM_MEDIA_TYPE).send(Buffer.from(JSON.stringify(answer)));
+  return reply
+    .code(answer.status)
+    .header('content-type', PROBLEM_MEDIA_TYPE)
+    .send(Buffer.from(JSON.stringify(answer)));
 }
 
 /** What an error of the framework, a port or a handler is to the client; `internal` where it is our fault. */
@@ -37,7 +40,8 @@ export function problemOfError(error: unknown): Problem {
     return problem(error.code, error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs });
   }
   if (error instanceof Fault) {
-    if (error.code === 'unavailable') return problem('unavailable', { retryAfterMs: bounds.http.retryAfterMs });
+    if (error.code === 'unavailable')
+      return problem('unavailable', { retryAfterMs: bounds.http.retryAfterMs });
     if (error.code === 'contention') return problem('overloaded', { retryAfterMs: bounds.http.retryAfterMs });
     return problem('internal');
   }

@@ -34,7 +34,9 @@ export function publicRoutes({ metrics: { registry }, readiness }: PublicRoutesD
       const texts = names
         .filter((name) => name.startsWith('transport_'))
         .map((name) => registry.getSingleMetricAsString(name));
-      return reply.header('content-type', registry.contentType).send(`${(await Promise.all(texts)).join('\n')}\n`);
+      return reply
+        .header('content-type', registry.contentType)
+        .send(`${(await Promise.all(texts)).join('\n')}\n`);
     },
 
     openapi: (_request: FastifyRequest, reply: FastifyReply) => sendJson(reply, 200, openapiJson),

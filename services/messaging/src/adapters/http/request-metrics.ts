@@ -6,7 +6,10 @@ import { routeList } from './routes.ts';
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
 
 /** Counts answers by route pattern, never by address. The series of every documented answer exist at 0. */
-export function requestMetrics({ httpRequests, httpRequestSeconds }: Pick<Metrics, 'httpRequests' | 'httpRequestSeconds'>) {
+export function requestMetrics({
+  httpRequests,
+  httpRequestSeconds,
+}: Pick<Metrics, 'httpRequests' | 'httpRequestSeconds'>) {
   const series = new Map<string, { inc(): void }>();
   const seriesOf = (route: string, method: string, status: number) => {
     const key = `${status} ${method} ${route}`;

@@ -20,7 +20,8 @@ export interface AnswerSpec {
   readonly status: number;
   readonly description: string;
   /** A schema's name, or the media type of anything that is not described further. */
-  readonly content?: { readonly schema: SchemaName; readonly example: unknown } | { readonly mediaType: string };
+  readonly content?:
+    { readonly schema: SchemaName; readonly example: unknown } | { readonly mediaType: string };
   readonly headers?: readonly string[];
 }
 
@@ -35,7 +36,12 @@ const GUARDED: readonly ErrorCode[] = [
   'unavailable',
   'internal',
 ];
-const NAMED: readonly ErrorCode[] = [...GUARDED, 'invalid_uuid', 'invalid_parameter', 'conversation_not_found'];
+const NAMED: readonly ErrorCode[] = [
+  ...GUARDED,
+  'invalid_uuid',
+  'invalid_parameter',
+  'conversation_not_found',
+];
 const WITH_BODY: readonly ErrorCode[] = [
   'invalid_json',
   'invalid_body',
@@ -63,7 +69,12 @@ export const routes = {
     body: { schema: 'CreateConversationBody', example: examples.createConversationBody },
     answers: [
       json(201, 'Created', 'CreatedConversation', examples.createdConversation),
-      json(200, 'The same conversation was created before', 'CreatedConversation', examples.createdConversation),
+      json(
+        200,
+        'The same conversation was created before',
+        'CreatedConversation',
+        examples.createdConversation,
+      ),
     ],
     problems: [...GUARDED, ...WITH_BODY, 'conversation_exists', 'too_many_conversations'],
   },
@@ -129,7 +140,14 @@ export const routes = {
     summary: 'A page of messages, ascending; done when next_after is the head',
     params: 'ConversationParams',
     query: 'HistoryQuery',
-    answers: [json(200, 'A page; next_after = after below the head: ask again after a second', 'HistoryPage', examples.historyPage)],
+    answers: [
+      json(
+        200,
+        'A page; next_after = after below the head: ask again after a second',
+        'HistoryPage',
+        examples.historyPage,
+      ),
+    ],
     problems: [...NAMED, 'cursor_ahead'],
   },
   health: open('/healthz', 'The process lives', JSON_TYPE),
@@ -150,9 +168,9 @@ export const routes = {
 export type Operation = keyof typeof routes;
 
 /** Every route with its operation's name, in the table's order. */
-export const routeList: readonly (RouteSpec & { readonly operation: Operation })[] = Object.entries(routes).map(
-  ([operation, route]) => ({ ...(route as RouteSpec), operation: operation as Operation }),
-);
+export const routeList: readonly (RouteSpec & { readonly operation: Operation })[] = Object.entries(
+  routes,
+).map(([operation, route]) => ({ ...(route as RouteSpec), operation: operation as Operation }));
 
 /** Whether a route is behind a token. */
 export function isGuarded(route: Pick<RouteSpec, 'path'>): boolean {

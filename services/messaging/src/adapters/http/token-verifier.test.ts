@@ -56,7 +56,9 @@ describe('bearerToken', () => {
 describe('a token', () => {
   it('tells who speaks, and what they may do', async () => {
     const exp = nowS() + 60;
-    const result = await verifierFor(hmac).verify(await token({ scope: 'messaging:manage other', sid: 's1', exp }));
+    const result = await verifierFor(hmac).verify(
+      await token({ scope: 'messaging:manage other', sid: 's1', exp }),
+    );
     expect(result).toEqual({
       ok: true,
       userId: 'alice',
@@ -73,7 +75,10 @@ describe('a token', () => {
   it('has expired, beyond the tolerance', async () => {
     const verifier = verifierFor(hmac);
     expect(await verifier.verify(await token({ exp: nowS() - 4 }))).toMatchObject({ ok: true });
-    expect(await verifier.verify(await token({ exp: nowS() - 6 }))).toEqual({ ok: false, code: 'token_expired' });
+    expect(await verifier.verify(await token({ exp: nowS() - 6 }))).toEqual({
+      ok: false,
+      code: 'token_expired',
+    });
   });
 
   it('expires while it is remembered', async () => {
@@ -100,12 +105,18 @@ describe('a token', () => {
     ['a time before which it is not valid', { nbf: 9_999_999_999 }],
     ['an expiry that no calendar has', { exp: 1e300 }],
   ])('with %s is invalid', async (_, claims) => {
-    expect(await verifierFor(hmac).verify(await token(claims))).toEqual({ ok: false, code: 'token_invalid' });
+    expect(await verifierFor(hmac).verify(await token(claims as JWTPayload))).toEqual({
+      ok: false,
+      code: 'token_invalid',
+    });
   });
 
-  it.each([[''], ['garbage'], ['a.b.c'], ['..'], [`${'a'.repeat(10_000)}.b.c`]])('of garbage is invalid', async (text) => {
-    expect(await verifierFor(hmac).verify(text)).toEqual({ ok: false, code: 'token_invalid' });
-  });
+  it.each([[''], ['garbage'], ['a.b.c'], ['..'], [`${'a'.repeat(10_000)}.b.c`]])(
+    'of garbage is invalid',
+    async (text) => {
+      expect(await verifierFor(hmac).verify(text)).toEqual({ ok: false, code: 'token_invalid' });
+    },
+  );
 
   it('signed by another secret is invalid', async () => {
     const other = await token({}, { key: Buffer.from('another secret of more than 32 bytes') });
@@ -126,16 +137,20 @@ describe('a token', () => {
 
   it('signed with the public key as if it were a secret is invalid', async () => {
     const publicPem = pem(rsa.publicKey);
-    const confused = forged({ alg: 'HS256' }, { sub: 'a', iss: ISSUER, aud: AUDIENCE, exp: nowS() + 60 }, (input) =>
-      createHmac('sha256', publicPem).update(input).digest('base64url'),
+    const confused = forged(
+      { alg: 'HS256' },
+      { sub: 'a', iss: ISSUER, aud: AUDIENCE, exp: nowS() + 60 },
+      (input) => createHmac('sha256', publicPem).update(input).digest('base64url'),
     );
     const verifier = verifierFor({ kind: 'public_key', pem: publicPem });
     expect(await verifier.verify(confused)).toEqual({ ok: false, code: 'token_invalid' });
   });
 
   it('with a critical extension that is not known is invalid', async () => {
-    const critical = forged({ alg: 'HS256', crit: ['x'], x: 1 }, { sub: 'a', iss: ISSUER, aud: AUDIENCE, exp: nowS() + 60 }, (input) =>
-      createHmac('sha256', SECRET).update(input).digest('base64url'),
+    const critical = forged(
+      { alg: 'HS256', crit: ['x'], x: 1 },
+      { sub: 'a', iss: ISSUER, aud: AUDIENCE, exp: nowS() + 60 },
+      (input) => createHmac('sha256', SECRET).update(input).digest('base64url'),
     );
     expect(await verifierFor(hmac).verify(critical)).toEqual({ ok: false, code: 'token_invalid' });
   });
@@ -207,7 +222,8 @@ describe('published keys', () => {
 
   const published = () =>
     verifierFor({ kind: 'jwks', url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks` });
-  const signed = (sub: string, kid = 'one', key = rsa.privateKey) => token({ sub }, { alg: 'RS256', kid, key });
+  const signed = (sub: string, kid = 'one', key = rsa.privateKey) =>
+    token({ sub }, { alg: 'RS256', kid, key });
   const addNext = async () => keys.push({ ...(await exportJWK(next.publicKey)), kid: 'two', alg: 'RS256' });
 
   it('are fetched once for all', async () => {
@@ -254,17 +270,26 @@ describe('published keys', () => {
     await verifier.verify(await signed('a'));
     await clock.advance(bounds.auth.keysCooldownMs);
     for (let i = 0; i < 20; i++) {
-      expect(await verifier.verify(await signed('a', `made-up-${i}`))).toEqual({ ok: false, code: 'unavailable' });
+      expect(await verifier.verify(await signed('a', `made-up-${i}`))).toEqual({
+        ok: false,
+        code: 'unavailable',
+      });
     }
     expect(asked).toBe(2);
   });
 
   it('that do not fit the signature are a verdict', async () => {
-    expect(await published().verify(await signed('a', 'one', next.privateKey))).toEqual({ ok: false, code: 'token_invalid' });
+    expect(await published().verify(await signed('a', 'one', next.privateKey))).toEqual({
+      ok: false,
+      code: 'token_invalid',
+    });
   });
 
   it('never verify a secret’s algorithm', async () => {
-    expect(await published().verify(await token({}, { kid: 'one' }))).toEqual({ ok: false, code: 'token_invalid' });
+    expect(await published().verify(await token({}, { kid: 'one' }))).toEqual({
+      ok: false,
+      code: 'token_invalid',
+    });
     expect(asked).toBe(0);
   });
 

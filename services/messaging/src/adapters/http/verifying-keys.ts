@@ -1,5 +1,12 @@
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
-import { createLocalJWKSet, type CryptoKey, errors, type FlattenedJWSInput, type JSONWebKeySet, type JWTHeaderParameters } from 'jose';
+import {
+  createLocalJWKSet,
+  type CryptoKey,
+  errors,
+  type FlattenedJWSInput,
+  type JSONWebKeySet,
+  type JWTHeaderParameters,
+} from 'jose';
 import { bounds } from '../../bounds.ts';
 import type { Clock } from '../../clock.ts';
 import type { VerifyingKey } from '../../config.ts';
@@ -55,7 +62,10 @@ export class PublishedKeys implements VerifyingKeys {
   #triedAt = -Infinity;
   #refreshing: Promise<void> | undefined;
 
-  constructor(url: string, deps: { readonly clock: Clock; readonly log: Log; readonly fetch?: typeof fetch }) {
+  constructor(
+    url: string,
+    deps: { readonly clock: Clock; readonly log: Log; readonly fetch?: typeof fetch },
+  ) {
     this.#url = url;
     this.#clock = deps.clock;
     this.#log = deps.log;
@@ -86,7 +96,8 @@ export class PublishedKeys implements VerifyingKeys {
   #refresh(): Promise<void> {
     if (this.#refreshing !== undefined) return this.#refreshing;
     const now = this.#clock.monotonic();
-    const cooldownMs = this.#find === undefined ? bounds.auth.keysFirstCooldownMs : bounds.auth.keysCooldownMs;
+    const cooldownMs =
+      this.#find === undefined ? bounds.auth.keysFirstCooldownMs : bounds.auth.keysCooldownMs;
     if (now - this.#triedAt < cooldownMs) return Promise.resolve();
     this.#triedAt = now;
     this.#refreshing = this.#load().finally(() => (this.#refreshing = undefined));
@@ -104,7 +115,10 @@ export class PublishedKeys implements VerifyingKeys {
       this.#find = createLocalJWKSet(JSON.parse(await bodyText(response)) as JSONWebKeySet);
       this.#fetchedAt = this.#clock.monotonic();
     } catch (error) {
-      this.#log.warn('jwks_unavailable', { reason: reasonOf(error), keeps_last_set: this.#find !== undefined });
+      this.#log.warn('jwks_unavailable', {
+        reason: reasonOf(error),
+        keeps_last_set: this.#find !== undefined,
+      });
     }
   }
 }

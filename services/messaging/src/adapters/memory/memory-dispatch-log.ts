@@ -1,0 +1,172 @@
+import { Fault } from '../../errors.ts';
+import type { DispatchLog, DispatchRound, OutboxRow, Verdict } from '../../ports.ts';
+import type { StoredMessage } from './log-state.ts';
+import type { MemoryLogContext } from './memory-log.ts';
+import { toLogMessage } from './memory-reader-log.ts';
+
+const TOO_LARGE = 'too_large';
+/** What adapters/postgres allows a transaction to stay idle, while its owner publishes. */
+const OWNERSHIP_MAX_MS = 15_000;
+
+interface Claim {
+  readonly rows: readonly StoredMessage[];
+  readonly epoch: number;
+  /** Throws when the bucket may be somebody else's by now. */
+  assertOwned(): void;
+  release(): void;
+}
+
+export class MemoryDispatchLog implements DispatchLog {
+  readonly #log: MemoryLogContext;
+  readonly #resentAt = new Map<number, number>();
+
+  constructor(log: MemoryLogContext) {
+    this.#log = log;
+  }
+
+  pendingBuckets(): Promise<number[]> {
+    return this.#log.transact(() =>
+      [...new Set(this.#claimable().map((row) => row.bucket))].sort((a, b) => a - b),
+    );
+  }
+
+  async dispatchBucket(
+    bucket: number,
+    options: { readonly limit: number },
+    publish: (rows: readonly OutboxRow[], epoch: number) => Promise<readonly Verdict[]>,
+  ): Promise<DispatchRound> {
+    const claim = await this.#log.transact(() => {
+      if (this.#log.heldBuckets.has(bucket)) return undefined;
+      const claimable = this.#claimable().filter((row) => row.bucket === bucket);
+      return this.#own(bucket, claimable.slice(0, options.limit));
+    });
+    if (claim === undefined) return idleRound('busy');
+    try {
+      if (claim.rows.length === 0) return idleRound('empty');
+      const rows = claim.rows.map((row) => this.#toOutboxRow(row));
+      const verdicts = await publish(rows, claim.epoch);
+      return await this.#log.transact(() => {
+        claim.assertOwned();
+        return this.#mark(claim.rows, verdicts, options.limit);
+      });
+    } finally {
+      claim.release();
+    }
+  }
+
+  async resendBucket(
+    bucket: number,
+    options: { readonly withinMs: number; readonly everyMs: number },
+    publish: (rows: readonly OutboxRow[], epoch: number) => Promise<void>,
+  ): Promise<number> {
+    const claim = await this.#log.transact(() => {
+      const now = this.#log.clock.now();
+      const due = now - (this.#resentAt.get(bucket) ?? -Infinity) > options.everyMs;
+      if (this.#log.heldBuckets.has(bucket) || !due) return undefined;
+      return this.#own(bucket, this.#dispatchedSince(bucket, now - options.withinMs));
+    });
+    if (claim === undefined) return 0;
+    try {
+      const rows = claim.rows.map((row) => this.#toOutboxRow(row)).filter((row) => row.message !== undefined);
+      if (rows.length > 0) await publish(rows, claim.epoch);
+      await this.#log.transact(() => {
+        claim.assertOwned();
+        this.#resentAt.set(bucket, this.#log.clock.now());
+      });
+      return rows.length;
+    } finally {
+      claim.release();
+    }
+  }
+
+  backlog(): Promise<{ pending: number; oldestPendingSeconds: number; deadRows: number }> {
+    return this.#log.transact(() => {
+      const { state, clock } = this.#log;
+      const messages = [...state.conversations.values()].flatMap(({ messages }) => [...messages.values()]);
+      const pending = messages.filter((row) => row.status === 'pending');
+      const now = clock.now();
+      const times = pending.filter((row) => row.replayNo === 0).map((row) => row.occurredAt);
+      return {
+        pending: pending.length,
+        oldestPendingSeconds: Math.max(0, now - Math.min(now, ...times)) / 1000,
+        deadRows: messages.filter((row) => row.status === 'dead').length,
+      };
+    });
+  }
+
+  /**
+   * Ownership lasts over the publishing: nobody else takes a row of this bucket before the verdicts are in. It ends
+   * with the owner, and with the transaction of an owner that has not been heard of for too long.
+   */
+  #own(bucket: number, rows: readonly StoredMessage[]): Claim {
+    const { heldBuckets, state, clock } = this.#log;
+    const owner = {};
+    const isOwner = () => heldBuckets.get(bucket) === owner;
+    heldBuckets.set(bucket, owner);
+    const release = () => {
+      timer.cancel();
+      if (isOwner()) heldBuckets.delete(bucket);
+    };
+    const timer = clock.setTimer(OWNERSHIP_MAX_MS, release);
+    const assertOwned = () => {
+      if (!isOwner() || this.#log.state !== state) throw new Fault('unavailable', 'memory: the transaction is gone');
+    };
+    return { rows, epoch: state.epoch, assertOwned, release };
+  }
+
+  /** Pending rows by id, without those of parked conversations. */
+  #claimable(): StoredMessage[] {
+    const now = this.#log.clock.now();
+    const pending = this.#log.state.pendingMessages();
+    const parked = new Set(
+      pending
+        .filter((row) => row.attempts > 0 && (row.nextAttemptAt ?? -Infinity) > now)
+        .map((row) => row.conversationId),
+    );
+    return pending.filter((row) => !parked.has(row.conversationId));
+  }
+
+  #dispatchedSince(bucket: number, since: number): StoredMessage[] {
+    return [...this.#log.state.conversations.values()]
+      .flatMap(({ messages }) => [...messages.values()])
+      .filter((row) => row.bucket === bucket && row.status === 'sent' && (row.dispatchedAt ?? -Infinity) >= since)
+      .sort((a, b) => a.id - b.id);
+  }
+
+  #mark(claimed: readonly StoredMessage[], verdicts: readonly Verdict[], limit: number): DispatchRound {
+    const counts = { sent: 0, failed: 0, dead: 0 };
+    for (const [index, row] of claimed.entries()) {
+      const verdict = verdicts[index]!;
+      if (verdict.kind === 'untouched') continue;
+      const current = this.#log.state.conversations.get(row.conversationId)?.messages.get(row.seq);
+      const asClaimed =
+        current !== undefined &&
+        current.id === row.id &&
+        current.status === 'pending' &&
+        current.replayNo === row.replayNo;
+      if (asClaimed) this.#log.state.put(this.#judged(current, verdict));
+      if (asClaimed || verdict.kind !== 'sent') counts[verdict.kind] += 1;
+    }
+    return { status: 'done', picked: claimed.length, ...counts, full: claimed.length === limit };
+  }
+
+  #judged(row: StoredMessage, verdict: Exclude<Verdict, { kind: 'untouched' }>): StoredMessage {
+    const now = this.#log.clock.now();
+    if (verdict.kind === 'sent') {
+      return { ...row, status: 'sent', dispatchedAt: now, lastError: undefined, nextAttemptAt: undefined };
+    }
+    const attempts = row.attempts + (verdict.error === TOO_LARGE ? 0 : 1);
+    return verdict.kind === 'failed'
+      ? { ...row, attempts, lastError: verdict.error, nextAttemptAt: now + verdict.parkMs }
+      : { ...row, attempts, lastError: verdict.error, nextAttemptAt: undefined, status: 'dead' };
+  }
+
+  #toOutboxRow(row: StoredMessage): OutboxRow {
+    const message = row.sizeBytes > this.#log.payloadLimitBytes ? undefined : toLogMessage(row);
+    return { id: String(row.id), attempts: row.attempts, message };
+  }
+}
+
+function idleRound(status: 'busy' | 'empty'): DispatchRound {
+  return { status, picked: 0, sent: 0, failed: 0, dead: 0, full: false };
+}

@@ -1,0 +1,37 @@
+import { Fault } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import type { DispatchLog, LogMessage, OutboxRow, StreamMessage, StreamWriter } from '../ports.ts';
+
+/** Rows dispatched within this time are sent again, and each bucket once in it, whoever does it. */
+const RESEND_WITHIN_MS = 30_000;
+
+export interface ResendOptions {
+  readonly log: DispatchLog;
+  readonly writer: StreamWriter;
+  readonly metrics: Metrics;
+  readonly partition: number;
+}
+
+/**
+ * After Redis may have lost what it acknowledged: puts a bucket's rows of the last 30 s on the stream once more,
+ * without touching their status. Our own readers heal without it; other groups on the stream do not. Rejects when
+ * Redis is gone again: then the bucket does not count as done.
+ */
+export async function resendBucket(bucket: number, { log, writer, metrics, partition }: ResendOptions): Promise<number> {
+  const options = { withinMs: RESEND_WITHIN_MS, everyMs: RESEND_WITHIN_MS };
+  return log.resendBucket(bucket, options, async (rows, epoch) => {
+    let entries = rows.filter(isSendable).map((row): StreamMessage => ({ epoch, resent: true, message: row.message }));
+    while (entries.length > 0) {
+      const { appended, failure } = await writer.append(partition, entries);
+      metrics.dispatchPublished.inc(appended);
+      metrics.dispatchResent.inc(appended);
+      if (failure !== undefined && failure.kind !== 'entry') throw new Fault('unavailable', `redis: ${failure.reason}`);
+      // It was on the stream once; refused now, it is left to the readers' own healing.
+      entries = entries.slice(appended + (failure === undefined ? 0 : 1));
+    }
+  });
+}
+
+function isSendable(row: OutboxRow): row is OutboxRow & { readonly message: LogMessage } {
+  return row.message !== undefined;
+}
