@@ -19,7 +19,7 @@ and prints its figures as text, and as JSON where asked.
   --seconds N      length of the latency run (default 20)
   --messages N     messages of the throughput run (default 20000)
   --rows N         rows of the backlog (default 200000)
-  --connections N  idle connections of the memory run (default 2000)
+  --connections N  idle connections of the memory run (default 5000)
   --json FILE      writes the figures there too
   --profile DIR    has each pod write a CPU profile there; its figures are then those of a slower service
   --help           this text
@@ -37,7 +37,7 @@ async function main(): Promise<number> {
       seconds: { type: 'string', default: '20' },
       messages: { type: 'string', default: '20000' },
       rows: { type: 'string', default: '200000' },
-      connections: { type: 'string', default: '2000' },
+      connections: { type: 'string', default: '5000' },
       json: { type: 'string' },
       profile: { type: 'string' },
       help: { type: 'boolean', default: false },

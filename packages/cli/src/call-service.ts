@@ -1,6 +1,6 @@
 import { isErrorCode, type Problem } from '@sanctum/protocol';
 import { fullJitterMs } from './backoff.ts';
-import { CliError, isUnreachable, nothingAnswers } from './cli-error.ts';
+import { CliError, errorCodeOf, isUnreachable, nothingAnswers } from './cli-error.ts';
 import { printable } from './output.ts';
 import type { Shell } from './shell.ts';
 
@@ -10,6 +10,13 @@ const PAUSE_FLOOR_MAX_MS = 60_000;
 const BACKOFF = { baseMs: 200, capMs: 10_000 } as const;
 const ANSWER_TIMEOUT_MS = 30_000;
 const ANSWER_MAX_BYTES = 1024 * 1024;
+const LOST: ReadonlySet<string> = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'UND_ERR_SOCKET',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+]);
 
 export interface ServiceCall {
   /** As `http://127.0.0.1:8083`. */
@@ -73,8 +80,18 @@ async function tryOnce({ url, path, token, body }: ServiceCall): Promise<Attempt
     return { kind: 'answer', response, text: await boundedText(response) };
   } catch (error) {
     if (error instanceof CliError) throw error;
-    return { kind: isUnreachable(error) ? 'unreachable' : 'lost' };
+    if (isUnreachable(error)) return { kind: 'unreachable' };
+    if (isLost(error)) return { kind: 'lost' };
+    const { message } =
+      error instanceof Error && error.cause instanceof Error ? error.cause : (error as Error);
+    throw new CliError(`the call to ${url} failed: ${message}`);
   }
+}
+
+/** The connection ended, or nothing came in time: the call may or may not have been acted on. */
+function isLost(error: unknown): boolean {
+  if (error instanceof Error && error.name === 'TimeoutError') return true;
+  return LOST.has(errorCodeOf(error) ?? '');
 }
 
 async function boundedText(response: Response): Promise<string> {
@@ -106,7 +123,7 @@ function isBusy(status: number): boolean {
 
 /** The pause that was asked for, in milliseconds; a proxy knows only `Retry-After`. */
 function pauseOf({ response, text }: Attempt & { kind: 'answer' }): number {
-  const hint = (parsed(text) as { retry_after_ms?: unknown } | undefined)?.retry_after_ms;
+  const { retry_after_ms: hint }: { retry_after_ms?: unknown } = parsed(text) ?? {};
   if (typeof hint === 'number' && hint >= 0) return hint;
   const seconds = Number(response.headers.get('retry-after') ?? 0);
   return seconds > 0 ? seconds * 1000 : 0;

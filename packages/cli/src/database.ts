@@ -36,12 +36,31 @@ export async function withDatabase<T>(url: string, work: () => Promise<T>): Prom
 
 function explained(error: unknown, url: URL): unknown {
   const at = `${url.hostname || 'localhost'}:${url.port || '5432'}`;
+  if (isAway(error)) {
+    return new CliError(
+      `no PostgreSQL to be had at ${at}`,
+      'Start it, or name another one with --postgres-url.',
+    );
+  }
   const code = error instanceof PostgresFault ? error.sqlState : errorCodeOf(error);
-  if (code?.startsWith('28')) return new CliError(`PostgreSQL at ${at} refuses this user or password`);
-  switch (code) {
+  return refusal(code ?? '', { at, database: decodeURIComponent(url.pathname.slice(1)) }) ?? error;
+}
+
+/** Not there, or not answering: as opposed to a server that says no. */
+function isAway(error: unknown): boolean {
+  if (error instanceof PostgresFault) return false;
+  if (error instanceof Fault) return error.code === 'unavailable';
+  // The driver knows these two by their texts alone.
+  const isCut = error instanceof Error && /timeout expired|Connection terminated/.test(error.message);
+  return isCut || isUnreachable(error);
+}
+
+function refusal(sqlState: string, { at, database }: { at: string; database: string }): CliError | undefined {
+  if (sqlState.startsWith('28')) return new CliError(`PostgreSQL at ${at} refuses this user or password`);
+  switch (sqlState) {
     case '3D000':
       return new CliError(
-        `PostgreSQL at ${at} has no database ${JSON.stringify(decodeURIComponent(url.pathname.slice(1)))}`,
+        `PostgreSQL at ${at} has no database ${JSON.stringify(database)}`,
         'Create it first, with createdb.',
       );
     case '42P01':
@@ -54,15 +73,9 @@ function explained(error: unknown, url: URL): unknown {
       );
     case '25006':
       return new CliError(`PostgreSQL at ${at} is a standby`, 'Name the primary.');
+    default:
+      return undefined;
   }
-  const isLost = isUnreachable(error) || (error instanceof Fault && error.code === 'unavailable');
-  if (isLost || (error instanceof Error && /timeout expired|terminated/i.test(error.message))) {
-    return new CliError(
-      `no PostgreSQL to be had at ${at}`,
-      'Start it, or name another one with --postgres-url.',
-    );
-  }
-  return error;
 }
 
 function isPostgresUrl(text: string): boolean {

@@ -120,7 +120,7 @@ function readAll(env: Environment, lines: string[]): Partial<Values> {
     if (result.success) values[name] = result.data;
     else lines.push(lineFor(name, env));
   }
-  return values as Partial<Values>;
+  return values;
 }
 
 function verifyingKey(values: Values, folder: string | undefined): VerifyingKey {

@@ -31,20 +31,17 @@ Every client is told that its cursors are void, and begins again. It cannot be u
 
 /** `sanctum epoch` shows the log's epoch, `sanctum epoch raise` raises it. */
 export function epochCommand(shell: Shell): Command {
-  const show = new Command('epoch')
+  const show = withCommonOptions(new Command('epoch'))
     .description("show the log's epoch, or raise it after a restore")
-    .option('--postgres-url <url>', 'the database (default: POSTGRES_URL, else DATABASE_URL)')
-    .option('--json', 'print the result as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (options: EpochOptions) => {
       const output = new Output(shell, options);
       const epoch = await withPool(postgresUrl(shell, options, output), readEpoch);
       output.result({ epoch }, `epoch ${epoch}`);
     });
-  const raise = new Command('raise')
+  const raise = withCommonOptions(new Command('raise'))
     .description('raise the epoch by one: after a restore, before the first pod starts again')
     .option('--yes', 'do not ask')
-    .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', RAISE_EXAMPLES)
     .action(async (_own: object, command: Command) => {
       const options = command.optsWithGlobals<EpochOptions>();
@@ -56,6 +53,13 @@ export function epochCommand(shell: Shell): Command {
       output.result({ before, epoch }, `epoch raised from ${before} to ${epoch}`);
     });
   return show.addCommand(raise);
+}
+
+/** Both commands list them. Wherever they stand on the line, commander gives them to the outer one. */
+function withCommonOptions(command: Command): Command {
+  return command
+    .option('--postgres-url <url>', 'the database (default: POSTGRES_URL, else DATABASE_URL)')
+    .option('--json', 'print the result as JSON');
 }
 
 async function assertConfirmed(shell: Shell, url: string): Promise<void> {

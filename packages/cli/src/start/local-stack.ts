@@ -118,15 +118,17 @@ export class LocalStack {
     return server.url;
   }
 
-  async #starting<T extends Local>(name: string, start: () => Promise<T>): Promise<T> {
-    if (this.stopWanted) throw new Error('stopped');
+  #starting<T extends Local>(name: string, start: () => Promise<T>): Promise<T> {
+    if (this.stopWanted) return Promise.reject(new Error('stopped'));
     this.#progress(`starting ${name}`);
-    const starting = start().then((server) => {
-      this.#started.push({ name, server });
-      return server;
-    });
+    const starting = this.#noted(name, start);
     this.#pending = starting.catch(() => undefined);
-    const server = await starting;
+    return starting;
+  }
+
+  async #noted<T extends Local>(name: string, start: () => Promise<T>): Promise<T> {
+    const server = await start();
+    this.#started.push({ name, server });
     const identity = await processIdentity(server.pid);
     if (identity !== undefined) await this.#runFile.addServer(identity);
     return server;

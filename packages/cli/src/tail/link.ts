@@ -121,8 +121,9 @@ export class Link {
       this.#silenceTimer.cancel();
       this.#silenceTimer = this.#watchSilence(this.#silenceMs);
     }
-    this.#onFrame(this, frame);
+    // Counted first: taking it may end the connection, and the last ack covers it then.
     this.#acks?.receive(frame.type, this.#clock.monotonic());
+    this.#onFrame(this, frame);
     if (frame.type === 'ready') this.#resolveReady(frame);
     if (frame.type === 'goaway') this.#resolveGoaway(frame);
     this.#scheduleAck();
@@ -193,10 +194,8 @@ export class Link {
 }
 
 function parseFrame(text: string): ServerFrame | undefined {
-  const value = parseObject(text);
-  return typeof (value as { type?: unknown } | undefined)?.type === 'string'
-    ? (value as ServerFrame)
-    : undefined;
+  const value: { type?: unknown } | undefined = parseObject(text);
+  return typeof value?.type === 'string' ? (value as ServerFrame) : undefined;
 }
 
 function parseObject(text: string): object | undefined {

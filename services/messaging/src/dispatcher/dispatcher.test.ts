@@ -270,7 +270,7 @@ describe('Dispatcher', () => {
     await clock.advance(TICK_MS);
     expect(log.rows.map((row) => `${row.status} ${row.attempts}`)).toEqual([
       'sent 0', 'sent 0', 'pending 1', 'pending 0', 'sent 0', 'sent 0', 'sent 0', 'sent 0',
-    ]); // prettier-ignore
+    ]);
     redis.breaksOn = () => false;
     await clock.advance(5_000);
     expect(new Set(statuses())).toEqual(new Set(['sent']));

@@ -82,25 +82,29 @@ async function post(
 }
 
 /** Posts that nobody waits for. */
+function queue(conversationId: string, ...messageIds: string[]): void {
+  for (const messageId of messageIds) void post(conversationId, messageId);
+}
+
 function posts(conversationId: string, ...messageIds: string[]): Promise<IntakeOutcome>[] {
   return messageIds.map((messageId) => post(conversationId, messageId));
 }
 
 describe('groups', () => {
   it('hold everything that came while the last ones were being committed', async () => {
-    posts('a', 'a1');
-    posts('b', 'b1');
-    posts('c', 'c1');
-    posts('d', 'd1', 'd2');
+    queue('a', 'a1');
+    queue('b', 'b1');
+    queue('c', 'c1');
+    queue('d', 'd1', 'd2');
     expect([log.calls.length, log.next().messages, log.calls[0]!.messages]).toEqual([2, ['a1'], ['b1']]);
     await log.next().answer();
     expect(log.next().messages).toEqual(['c1', 'd1', 'd2']);
   });
 
   it('are never two for one conversation', async () => {
-    posts('a', 'a1');
-    posts('b', 'b1');
-    posts('a', 'a2');
+    queue('a', 'a1');
+    queue('b', 'b1');
+    queue('a', 'a2');
     const first = log.next();
     await log.next().answer();
     expect(log.calls).toEqual([]);
@@ -109,8 +113,8 @@ describe('groups', () => {
   });
 
   it('answer a conversation in the order of its posts', async () => {
-    posts('a', 'a1', 'a2', 'a3');
-    posts('b', 'b1');
+    queue('a', 'a1', 'a2', 'a3');
+    queue('b', 'b1');
     await log.next().answer();
     await log.next().answer();
     await log.next().answer();
@@ -119,10 +123,10 @@ describe('groups', () => {
 
   it('end at their row bound, and take turns', async () => {
     const { groupRowsMax } = bounds.intake;
-    posts('x', 'x');
-    posts('y', 'y');
-    posts('hot', ...Array.from({ length: groupRowsMax + 1 }, (_, i) => `h${i}`));
-    posts('b', 'b1');
+    queue('x', 'x');
+    queue('y', 'y');
+    queue('hot', ...Array.from({ length: groupRowsMax + 1 }, (_, i) => `h${i}`));
+    queue('b', 'b1');
     await log.next().answer();
     const hot = log.next();
     await hot.answer();
@@ -135,8 +139,8 @@ describe('groups', () => {
 
   it('end at their byte bound, but hold one message of any size', async () => {
     const big = 'AAAA'.repeat(bounds.intake.groupBytesMax / 8);
-    posts('x', 'x');
-    posts('y', 'y');
+    queue('x', 'x');
+    queue('y', 'y');
     void post('a', 'a1', big + big + big);
     void post('b', 'b1', big);
     void post('c', 'c1', big);
@@ -194,8 +198,8 @@ describe('outcomes', () => {
 
 describe('one message twice in a group', () => {
   async function group(...contents: string[]) {
-    posts('x', 'x');
-    posts('y', 'y');
+    queue('x', 'x');
+    queue('y', 'y');
     const answers = contents.map((content) => post('a', 'same', content));
     await log.next().answer();
     await log.next().answer();
@@ -239,8 +243,8 @@ describe('a locked conversation', () => {
     await log.next().answer('busy');
     const side = log.next();
     expect([side.messages, side.waitForLock]).toEqual([['a1'], true]);
-    posts('b', 'b1');
-    posts('c', 'c1');
+    queue('b', 'b1');
+    queue('c', 'c1');
     expect(log.next().waitForLock).toBe(false);
     expect(log.next().messages).toEqual(['c1']);
     await side.answer('accepted');
@@ -248,21 +252,21 @@ describe('a locked conversation', () => {
   });
 
   it('keeps its order: what comes later waits behind', async () => {
-    posts('x', 'x');
-    posts('y', 'y');
-    posts('a', 'a1', 'a2');
-    posts('b', 'b1');
+    queue('x', 'x');
+    queue('y', 'y');
+    queue('a', 'a1', 'a2');
+    queue('b', 'b1');
     await log.next().answer();
     await log.next().answer();
     const call = log.next();
     expect(call.messages).toEqual(['a1', 'a2', 'b1']);
-    posts('a', 'a3');
+    queue('a', 'a3');
     await call.answer('busy', 'busy', 'accepted');
     const side = log.next();
     expect(side.messages).toEqual(['a1', 'a2', 'a3']);
     await side.answer('accepted');
     expect(answered).toEqual(['x', 'y', 'b1', 'a1', 'a2', 'a3']);
-    posts('a', 'a4');
+    queue('a', 'a4');
     expect(log.next().waitForLock).toBe(false);
   });
 
@@ -318,8 +322,8 @@ describe('faults', () => {
   });
 
   it.each(['bad_row', 'unexpected'] as const)('of one row (%s) are that row’s alone', async (code) => {
-    posts('x', 'x');
-    posts('y', 'y');
+    queue('x', 'x');
+    queue('y', 'y');
     const answers = posts('a', 'a1', 'a2', 'bad', 'a4', 'a5');
     await log.next().answer();
     await log.next().answer();
@@ -338,10 +342,10 @@ describe('faults', () => {
   });
 
   it('of one row do not let a later message pass a locked one', async () => {
-    posts('x', 'x');
-    posts('y', 'y');
-    posts('a', 'a1', 'a2');
-    posts('b', 'bad');
+    queue('x', 'x');
+    queue('y', 'y');
+    queue('a', 'a1', 'a2');
+    queue('b', 'bad');
     await log.next().answer();
     await log.next().answer();
     await log.next().fail('bad_row');
@@ -368,7 +372,7 @@ describe('faults', () => {
 describe('a log that hangs', () => {
   it('lets nobody wait for longer than the bound', async () => {
     const inFlight = posts('a', 'a1');
-    posts('b', 'b1');
+    queue('b', 'b1');
     const queued = posts('c', 'c1');
     await clock.advance(bounds.intake.answerMaxMs + bounds.intake.sweepEveryMs);
     expect(await inFlight[0]).toMatchObject({ kind: 'unavailable' });
@@ -381,11 +385,11 @@ describe('a log that hangs', () => {
   it('fills the queue, which then refuses at once', async () => {
     const { queueRowsMax } = bounds.intake;
     const ids = Array.from({ length: queueRowsMax }, (_, i) => `m${i}`);
-    posts('a', ...ids);
+    queue('a', ...ids);
     expect(await post('a', 'one too many')).toEqual({ kind: 'overloaded', retryAfterMs: 750 });
     await clock.advance(bounds.intake.answerMaxMs + bounds.intake.sweepEveryMs);
     expect(answered).toHaveLength(queueRowsMax + 1);
-    posts('b', 'b1');
+    queue('b', 'b1');
     expect(log.calls.at(-1)!.messages).toEqual(['b1']);
   });
 
@@ -399,8 +403,8 @@ describe('a log that hangs', () => {
 
 describe('waking the dispatcher', () => {
   it('is done once for all that was committed within a moment', async () => {
-    posts('a', 'a1');
-    posts('b', 'b1');
+    queue('a', 'a1');
+    queue('b', 'b1');
     await log.next().answer();
     await log.next().answer();
     expect(woken).toEqual([]);
@@ -409,7 +413,7 @@ describe('waking the dispatcher', () => {
   });
 
   it('is not done for what was there already', async () => {
-    posts('a', 'a1');
+    queue('a', 'a1');
     await log.next().answer('duplicate');
     await clock.advance(1000);
     expect(woken).toEqual([]);
@@ -418,7 +422,7 @@ describe('waking the dispatcher', () => {
 
 describe('draining', () => {
   it('finishes what is accepted, takes nothing more, and wakes', async () => {
-    posts('a', 'a1');
+    queue('a', 'a1');
     let isDone = false;
     const drained = intake.drain().then(() => (isDone = true));
     expect(await post('b', 'b1')).toMatchObject({ kind: 'overloaded' });
@@ -436,7 +440,7 @@ describe('draining', () => {
   });
 
   it('ends though the log hangs', async () => {
-    posts('a', 'a1');
+    queue('a', 'a1');
     const drained = intake.drain();
     await clock.advance(bounds.intake.answerMaxMs + bounds.intake.sweepEveryMs);
     await drained;

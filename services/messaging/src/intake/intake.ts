@@ -33,7 +33,7 @@ export class Intake {
   #openBytes = 0;
   #groupsInFlight = 0;
   #sideLanesInFlight = 0;
-  #sweep: Timer | undefined;
+  #isSweeping = false;
   readonly #committedBuckets = new Set<number>();
   #wake: Timer | undefined;
   #isDraining = false;
@@ -63,7 +63,7 @@ export class Intake {
       this.#openBytes += message.bytes;
       this.#open.add(message);
       this.#lanes.add(message);
-      this.#sweep ??= this.#deps.clock.setTimer(bounds.intake.sweepEveryMs, this.#answerLate);
+      if (!this.#isSweeping) this.#sweepLater();
       this.#pump();
     });
   }
@@ -181,10 +181,14 @@ export class Intake {
       this.#withoutLate(lane.waiting);
       this.#lanes.dropAnswered(lane.conversationId);
     }
-    const { clock } = this.#deps;
-    this.#sweep =
-      this.#open.size > 0 ? clock.setTimer(bounds.intake.sweepEveryMs, this.#answerLate) : undefined;
+    this.#isSweeping = false;
+    if (this.#open.size > 0) this.#sweepLater();
   };
+
+  #sweepLater(): void {
+    this.#isSweeping = true;
+    this.#deps.clock.setTimer(bounds.intake.sweepEveryMs, this.#answerLate);
+  }
 
   #noteCommitted(conversationId: string): void {
     this.#committedBuckets.add(bucketOf(conversationId));

@@ -143,8 +143,11 @@ export class Feeds {
     if (arrival === 'next') this.#offer(feed);
     else if (arrival === 'ahead') {
       if (feed.open) this.#fillSoon(feed, HOLE_WAIT_MS);
-    } else if (frame.replay > 0) this.#hintReplay(feed, frame.seq);
-    else {
+    } else if (frame.replay > 0) {
+      // A dead letter that was requeued: whoever comes from below it now gets the message, and no gap.
+      if (feed.recent(frame.seq)?.kind === 'gap') this.#dropRing(feed);
+      this.#hintReplay(feed, frame.seq);
+    } else {
       this.#metrics.hubRepeats.inc();
       this.#wakeStalled(feed);
     }

@@ -28,6 +28,7 @@ export class HeadChecks {
   readonly #log: Log;
   readonly #onRewound: () => void;
   #failing = false;
+  #checkingAll = false;
 
   constructor(options: {
     feeds: Feeds;
@@ -64,12 +65,15 @@ export class HeadChecks {
 
   /** All of them, spread over `withinMs`: after the bus was lost. */
   async checkAll(withinMs: number): Promise<void> {
+    if (this.#checkingAll) return;
+    this.#checkingAll = true;
     const feeds = [...this.#feeds.all()];
     const pieces = Math.ceil(feeds.length / PIECE);
     for (let piece = 0; piece < pieces; piece++) {
       await this.#clock.sleep(jittered(this.#clock, withinMs / pieces));
       await this.check(feeds.slice(piece * PIECE, (piece + 1) * PIECE));
     }
+    this.#checkingAll = false;
   }
 
   /** Never rejects: what could not be checked now is checked in the next round. */

@@ -203,7 +203,8 @@ export class Hub {
         let next = from;
         for (const item of items) {
           if (!session.maySend()) break;
-          session.sendReplay(item);
+          // Left and came back while this was read: what lies below is not the reader's any more.
+          if (item.to >= position.joinedSeq) session.sendReplay(item);
           next = item.to + 1;
         }
         const allSent = items.length === 0 || next > items.at(-1)!.to;

@@ -112,8 +112,11 @@ export class LocalUsers {
 
   #apply(user: LocalUser, snapshot: UserSnapshot, joining?: MembershipReader): void {
     if (snapshot.version < user.version) {
-      // Two reads crossed. A joining reader builds on what it has read, and is brought up to date at once.
-      if (joining !== undefined) this.hint(user.userId);
+      if (joining === undefined) return;
+      // Two reads crossed. The joining reader builds on the older one, so all are brought up to date at once:
+      // what a reader has acted on already it drops.
+      user.version = snapshot.version;
+      this.hint(user.userId);
       return;
     }
     const changed = snapshot.version !== user.version;

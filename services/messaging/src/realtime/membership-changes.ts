@@ -8,18 +8,14 @@ import type { Session } from './session.ts';
  * newer than what the session acted on are dropped.
  */
 export function applySnapshot(session: Session, snapshot: UserSnapshot): void {
-  const seen = new Set<string>();
+  // A removal leaves its row behind: a conversation that does not stand in the snapshot is newer than that.
   for (const membership of snapshot.memberships) {
-    seen.add(membership.conversationId);
     const position = session.positions.get(membership.conversationId);
     if (position !== undefined) {
       applyMembership(session, position, membership, membership.membersVersion);
     } else if (membership.present && session.subscribesToAll && isNews(session, membership)) {
       join(session, membership);
     }
-  }
-  for (const position of session.positions.values()) {
-    if (!seen.has(position.feed.conversationId)) applyMembership(session, position, undefined, 0);
   }
   session.flush();
 }

@@ -86,6 +86,7 @@ export class Session {
   #expiry: Timer | undefined;
   #requests: Promise<void> = Promise.resolve();
   #requestsWaiting = 0;
+  #opened = false;
 
   constructor(options: { connection: Connection; hub: Hub; verifier: TokenVerifier; headerToken: string | undefined }) {
     this.connection = options.connection;
@@ -254,8 +255,9 @@ export class Session {
     this.state = 'opening';
     this.#deadline?.cancel();
     this.#deadline = this.hub.clock.setTimer(OPENING_MAX_MS, () => this.close(CLOSE.try_later, this.hub.retryHintMs()));
-    // The last cursors may come while the token is still being verified.
-    if (this.token === undefined) return;
+    // The last cursors may come while the token is still being verified, or when only the upgrade's was.
+    if (this.token === undefined || this.#opened) return;
+    this.#opened = true;
     await openSession(this);
     if (this.#isClosed()) return;
     this.#deadline.cancel();

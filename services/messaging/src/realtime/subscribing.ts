@@ -38,7 +38,7 @@ export function unsubscribe(session: Session, request: { id?: RequestId; convers
   for (const conversationId of request.conversations) {
     const position = session.positions.get(conversationId);
     if (position === undefined) continue;
-    session.left.set(conversationId, position.isOperators ? 0 : position.membershipVersion);
+    if (!position.isOperators) session.left.set(conversationId, position.membershipVersion);
     session.remove(position);
   }
   session.sendFrame({

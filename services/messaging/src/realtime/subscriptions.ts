@@ -121,13 +121,19 @@ export class Subscriptions {
       }
       if (generation !== this.#generation) continue;
       const late: Channel[] = [];
+      const unwanted: Channel[] = [];
       for (const channel of piece) {
         const held = this.#wanted.get(channel);
-        if (held === undefined) continue;
+        if (held === undefined) {
+          // Dropped while its SUBSCRIBE was under way.
+          unwanted.push(channel);
+          continue;
+        }
         held.confirmed = true;
         if (held.waiters.length === 0) late.push(channel);
         for (const tell of held.waiters.splice(0)) tell(true);
       }
+      if (unwanted.length > 0) this.#bus.unsubscribe(unwanted).catch(() => {});
       // Nobody waited for these: they were lost before, and are compared with the log now.
       if (late.length > 0) this.#onConfirmed(late);
       if (this.#queue.length > 0) await this.#clock.sleep(jittered(this.#clock, PIECE_PAUSE_MS));

@@ -137,7 +137,7 @@ describe('addresses and methods', () => {
       const depth = indent.length / 4 - 1;
       parents[depth] = (depth === 0 ? '' : parents[depth - 1]!) + part!;
       for (const method of methods!.split(', ')) {
-        if (method !== 'HEAD') served.push(`${method} ${parents[depth]!.replace(/:(\w+)/g, '{$1}')}`);
+        if (method !== 'HEAD') served.push(`${method} ${parents[depth].replace(/:(\w+)/g, '{$1}')}`);
       }
     }
     expect(served.sort()).toEqual(routeList.map(({ method, path }) => `${method} ${path}`).sort());

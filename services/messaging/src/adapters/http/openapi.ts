@@ -52,9 +52,9 @@ function parametersOf({ params, query }: RouteSpec): { parameters?: unknown[] } 
   return parameters.length === 0 ? {} : { parameters };
 }
 
-function parametersIn(place: 'path' | 'query', name: SchemaName | undefined): unknown[] {
-  if (name === undefined) return [];
-  const { properties = {} } = schemas[name] as { properties?: Record<string, JsonSchema> };
+function parametersIn(place: 'path' | 'query', schemaName: SchemaName | undefined): unknown[] {
+  if (schemaName === undefined) return [];
+  const { properties = {} } = schemas[schemaName] as { properties?: Record<string, JsonSchema> };
   return Object.entries(properties).map(([name, { description, ...schema }]) => ({
     name,
     in: place,

@@ -189,7 +189,7 @@ describe('what has been verified', () => {
           createHmac('sha256', SECRET).update(input).digest('base64url'),
         ),
       );
-      await Promise.all(others.map((other) => verifier.verify(other)));
+      await Promise.all(others.map(async (other) => verifier.verify(other)));
       await verifier.verify(kept);
     }
     expect(verifier.verify(kept)).not.toBeInstanceOf(Promise);
@@ -229,7 +229,7 @@ describe('published keys', () => {
   it('are fetched once for all', async () => {
     const verifier = published();
     const tokens = await Promise.all(['a', 'b', 'c'].map((sub) => signed(sub)));
-    const results = await Promise.all(tokens.map((text) => verifier.verify(text)));
+    const results = await Promise.all(tokens.map(async (text) => verifier.verify(text)));
     expect(results).toMatchObject([{ userId: 'a' }, { userId: 'b' }, { userId: 'c' }]);
     expect(asked).toBe(1);
   });

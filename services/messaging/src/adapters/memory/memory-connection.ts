@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../clock.ts';
 import { Fault } from '../../errors.ts';
 
@@ -15,7 +16,7 @@ export class MemoryConnection {
   readonly #latencyMs: () => number;
   readonly #onLost: (() => void)[] = [];
   readonly #onReady: (() => void)[] = [];
-  #broken = new AbortController();
+  #broken = breakable();
   #up: boolean;
 
   constructor(options: { readonly clock: Clock; readonly latencyMs: () => number; readonly up: boolean }) {
@@ -52,7 +53,7 @@ export class MemoryConnection {
   restore(): void {
     if (this.#up) return;
     this.#up = true;
-    this.#broken = new AbortController();
+    this.#broken = breakable();
     for (const listener of this.#onReady) listener();
   }
 
@@ -71,4 +72,11 @@ export class MemoryConnection {
     const delayMs = this.#latencyMs();
     return delayMs === 0 ? Promise.resolve() : this.#clock.sleep(delayMs, signal);
   }
+}
+
+/** Any number of commands may be under way. */
+function breakable(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }

@@ -191,12 +191,11 @@ function socketOf(client: pg.Client | pg.PoolClient): Socket {
 function settingsFor(callTimeoutMs: number): Record<string, string | number> {
   return {
     // Every query here has its index and starts from few rows. A plan made while the tables were empty must not
-    // read all of one, or all of its index for a join or a sort, once they are not.
+    // read all of one, or all of its index for a join, once they are not.
     enable_seqscan: 'off',
     enable_hashjoin: 'off',
     enable_mergejoin: 'off',
     enable_material: 'off',
-    enable_sort: 'off',
     // … and the price that this puts on a plan must not look like a reason to compile it, or for more processes.
     jit: 'off',
     max_parallel_workers_per_gather: 0,

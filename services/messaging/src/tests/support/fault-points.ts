@@ -163,6 +163,15 @@ export function afterReplaysRead(gate: Gate, conversationId: string) {
     });
 }
 
+/** `epoch_not_seen`: the pod has not read the log since its epoch was raised. */
+export function epochNotSeen(epoch: number) {
+  return (reader: ReaderLog): ReaderLog =>
+    replaced(reader, {
+      readEpoch: () => Promise.resolve(epoch),
+      readHeads: async (conversationIds) => ({ ...(await reader.readHeads(conversationIds)), epoch }),
+    });
+}
+
 /** Counts the reads under way and those that asked for a conversation's head, for tests that move the clock. */
 export class ReadsWatch {
   readonly #conversationId: string;

@@ -5,7 +5,7 @@ export async function valueOf(
   metric: Counter<string> | Gauge | Histogram,
   labels: Readonly<Record<string, string>> = {},
 ): Promise<number> {
-  const { values, type } = (await metric.get()) as {
+  const { values, type } = (await metric.get()) as unknown as {
     values: { value: number; labels: Record<string, unknown>; metricName?: string }[];
     type: string;
   };

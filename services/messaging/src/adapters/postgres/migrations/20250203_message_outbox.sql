@@ -188,22 +188,28 @@ BEGIN
     FOR EACH ROW WHEN (OLD.status <> 'pending' AND NEW.status = 'pending')
     EXECUTE FUNCTION messaging.message_outbox_replay();
 
-  -- Makes the partitions that `ahead` from now on needs; returns how many are new. Every pod calls it at its
-  -- start and hourly. A partition is built aside and attached: PARTITION OF would lock every reader out.
-  -- Rows that had to go to DEFAULT meanwhile are moved to where they belong.
+  -- Makes the partitions that `ahead` from now on needs, and those of rows that had to go to DEFAULT, which are
+  -- moved to where they belong; returns how many are new. Every pod calls it at its start and hourly. A partition
+  -- is built aside and attached: PARTITION OF would lock every reader out.
   CREATE FUNCTION messaging.ensure_message_outbox_partitions(ahead interval DEFAULT '3 days') RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
     SET lock_timeout = '2s'
     AS $fn$
     DECLARE
-      span  interval := (SELECT partition_span FROM messaging.installation);
-      lower timestamptz := date_bin(span, clock_timestamp(), timestamptz '2000-01-01 00:00:00+00');
-      upper timestamptz;
-      part  text;
-      made  integer := 0;
+      origin constant timestamptz := '2000-01-01 00:00:00+00';
+      span   interval := (SELECT partition_span FROM messaging.installation);
+      lower  timestamptz;
+      upper  timestamptz;
+      part   text;
+      made   integer := 0;
     BEGIN
       PERFORM pg_advisory_xact_lock(hashtextextended('sanctum messaging partitions', 0));
-      WHILE lower <= clock_timestamp() + ahead LOOP
+      FOR lower IN
+        SELECT date_bin(span, d.occurred_at, origin) FROM messaging.message_outbox_default d
+        UNION
+        SELECT generate_series(date_bin(span, clock_timestamp(), origin), clock_timestamp() + ahead, span)
+        ORDER BY 1
+      LOOP
         upper := lower + span;
         part := 'message_outbox_p' || to_char(lower,
           CASE WHEN span = '1 day' THEN 'YYYYMMDD' ELSE 'YYYYMMDD_HH24MISS' END);
@@ -219,7 +225,6 @@ BEGIN
             FOR VALUES FROM (%L) TO (%L)', part, lower, upper);
           made := made + 1;
         END IF;
-        lower := upper;
       END LOOP;
       RETURN made;
     END $fn$;

@@ -41,10 +41,28 @@ BEGIN
       ORDER BY upper_bound::timestamptz
     $fn$;
 
-  -- Raises the floors of up to `pieces` conversations of a partition, those behind `after_id`; returns the last
-  -- conversation done, NULL at the end.
+  -- Waits until nobody is writing to a partition that has expired; returns the newest id of all, NULL when that
+  -- was not to be had within 500 ms. A transaction that was left open on its day might otherwise commit a row
+  -- after the floors were raised.
+  CREATE FUNCTION messaging.await_writers(part regclass) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
+    AS $fn$
+    BEGIN
+      IF part NOT IN (SELECT messaging.expired_message_outbox_partitions(INTERVAL '0')) THEN
+        RAISE EXCEPTION '% is no expired partition of messaging.message_outbox', part;
+      END IF;
+      EXECUTE format('LOCK TABLE %s IN SHARE MODE', part);
+      RETURN (SELECT last_value FROM messaging.message_outbox_id_seq);
+    EXCEPTION WHEN lock_not_available THEN
+      RETURN NULL;
+    END $fn$;
+
+  -- Raises the floors of up to `pieces` conversations of a partition, those behind `after_id` (NULL: from the
+  -- first on); returns the last conversation done, NULL at the end. All pieces together read the partition's index over (aggregate_id, seq)
+  -- once, in its order.
   CREATE FUNCTION messaging.raise_floors(part regclass, after_id uuid, pieces integer) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    SET enable_seqscan = off SET enable_hashagg = off SET enable_hashjoin = off SET enable_mergejoin = off
     AS $fn$
     DECLARE
       ids  uuid[];
@@ -56,7 +74,9 @@ BEGIN
       END IF;
       EXECUTE format(
         'SELECT array_agg(aggregate_id ORDER BY aggregate_id), array_agg(top ORDER BY aggregate_id)
-         FROM (SELECT aggregate_id, max(seq) AS top FROM %s WHERE aggregate_id > $1
+         FROM (SELECT aggregate_id, max(seq) AS top FROM %s
+               WHERE aggregate_id >= coalesce($1, ''00000000-0000-0000-0000-000000000000'')
+                 AND aggregate_id IS DISTINCT FROM $1
                GROUP BY aggregate_id ORDER BY aggregate_id LIMIT $2) x', part)
         INTO ids, tops USING after_id, pieces;
       IF ids IS NULL THEN
@@ -73,6 +93,7 @@ BEGIN
   -- Moves a partition's dead rows to where they outlive it; returns how many.
   CREATE FUNCTION messaging.keep_dead_rows(part regclass) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    SET enable_seqscan = off
     AS $fn$
       WITH moved AS (UPDATE messaging.message_outbox SET kept = true
                      WHERE status = 'dead' AND NOT kept AND tableoid = part RETURNING 1)
@@ -81,9 +102,10 @@ BEGIN
 
   -- Drops an expired partition, once every row in it is below its conversation's floor; false: its lock was
   -- not to be had within 500 ms, or something came in meanwhile. The wait is short because whoever waits for
-  -- this lock has every writer queueing behind.
+  -- this lock has every writer queueing behind, and so are the checks: both read small partial indexes.
   CREATE FUNCTION messaging.drop_message_outbox_partition(part regclass, last_id bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
+    SET enable_seqscan = off
     AS $fn$
     DECLARE
       late boolean;
@@ -92,7 +114,8 @@ BEGIN
         RAISE EXCEPTION '% is no expired partition of messaging.message_outbox', part;
       END IF;
       EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', part);
-      EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE status = ''dead'' OR id > $1)', part)
+      EXECUTE format('SELECT EXISTS (SELECT FROM %1$s WHERE status = ''dead'')
+                          OR EXISTS (SELECT FROM %1$s WHERE status = ''pending'' AND id > $1)', part)
         INTO late USING last_id;
       IF late THEN
         RETURN false;
@@ -101,16 +124,6 @@ BEGIN
       RETURN true;
     EXCEPTION WHEN lock_not_available THEN
       RETURN false;
-    END $fn$;
-
-  CREATE FUNCTION messaging.last_id_of(part regclass) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $fn$
-    DECLARE
-      last_id bigint;
-    BEGIN
-      EXECUTE format('SELECT coalesce(max(id), 0) FROM %s', part) INTO last_id;
-      RETURN last_id;
     END $fn$;
 
   -- CALL messaging.prune_message_outbox(INTERVAL '7 days'): drops what is older. It commits piece by piece, so
@@ -134,18 +147,23 @@ BEGIN
       parts := ARRAY(SELECT messaging.expired_message_outbox_partitions(retention));
       FOREACH part IN ARRAY parts LOOP
         tries := 0;
+        kept := 0;
         name := part::text;
         LOOP
-          last_id := messaging.last_id_of(part);
-          after := '00000000-0000-0000-0000-000000000000';
-          WHILE after IS NOT NULL LOOP
-            after := messaging.raise_floors(part, after, 1000);
+          last_id := messaging.await_writers(part);
+          COMMIT;
+          IF last_id IS NOT NULL THEN
+            after := NULL;
+            LOOP
+              after := messaging.raise_floors(part, after, 1000);
+              COMMIT;
+              EXIT WHEN after IS NULL;
+            END LOOP;
+            kept := kept + messaging.keep_dead_rows(part);
             COMMIT;
-          END LOOP;
-          kept := messaging.keep_dead_rows(part);
-          COMMIT;
-          EXIT WHEN messaging.drop_message_outbox_partition(part, last_id);
-          COMMIT;
+            EXIT WHEN messaging.drop_message_outbox_partition(part, last_id);
+            COMMIT;
+          END IF;
           tries := tries + 1;
           IF tries >= 60 THEN
             RAISE EXCEPTION 'partition % is in use: call again later', name USING ERRCODE = 'lock_not_available';
@@ -196,9 +214,9 @@ BEGIN
       END LOOP;
     END $fn$;
 
-  REVOKE ALL ON FUNCTION messaging.raise_floors, messaging.keep_dead_rows, messaging.last_id_of,
+  REVOKE ALL ON FUNCTION messaging.raise_floors, messaging.keep_dead_rows, messaging.await_writers,
     messaging.drop_message_outbox_partition, messaging.prune_kept_rows, messaging.prune_dlq_piece FROM public;
-  GRANT EXECUTE ON FUNCTION messaging.raise_floors, messaging.keep_dead_rows, messaging.last_id_of,
+  GRANT EXECUTE ON FUNCTION messaging.raise_floors, messaging.keep_dead_rows, messaging.await_writers,
     messaging.drop_message_outbox_partition, messaging.prune_kept_rows, messaging.prune_dlq_piece
     TO sanctum_operator;
   GRANT SELECT ON messaging.message_dlq TO sanctum_operator;

@@ -74,8 +74,13 @@ export class RealtimeWorld {
     return this.pods[0]!;
   }
 
+  /** Cuts every connection. */
+  hangUp(): void {
+    for (const socket of this.#sockets.splice(0)) socket.terminate();
+  }
+
   async end(): Promise<void> {
-    for (const socket of this.#sockets) socket.terminate();
+    this.hangUp();
     for (const http of this.#https.values()) http.close();
     await Promise.all(this.pods.map((pod) => pod.stop()));
     await this.sql.end();
