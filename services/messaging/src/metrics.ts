@@ -1,3 +1,4 @@
+import { CLOSE_CODES, ERROR_CODES } from '@sanctum/protocol';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 const LATENCY_BUCKETS_SECONDS = [
@@ -65,12 +66,11 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
 
     transportConnections: counter('transport_connections_total', 'WebSocket connections opened'),
     transportConnectionsActive: gauge('transport_connections_active', 'WebSocket connections open now'),
-    transportConnectionsClosed: new Counter({
-      name: 'transport_connections_closed_total', help: 'WebSocket connections closed, by close code', labelNames: ['code'], registers: [registry],
-    }),
-    transportErrors: new Counter({
-      name: 'transport_errors_total', help: 'Error frames and refused upgrades, by code', labelNames: ['code'], registers: [registry],
-    }),
+    transportConnectionsClosed: labelled('transport_connections_closed_total', 'WebSocket connections closed, by close code', 'code', [
+      ...Object.keys(CLOSE_CODES),
+      'other',
+    ]),
+    transportErrors: labelled('transport_errors_total', 'Error frames and refused upgrades, by code', 'code', ERROR_CODES),
     transportMessagesSent: counter('transport_messages_sent_total', 'Message frames written to sockets'),
     transportSlowConsumers: counter('transport_slow_consumers_total', 'Connections that fell behind their socket or credit'),
     transportResumes: counter('transport_resumes_total', 'Connections that came with cursors'),

@@ -246,7 +246,12 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
     loops.abort();
     log.info('server_draining', { connections: hub.sessions.size });
     await hub.drain(config.shutdownGraceMs * bounds.shutdown.socketsShare);
+    // Whoever sends a request very slowly does not hold up the end.
+    const lateRequests = clock.setTimer(config.shutdownGraceMs * bounds.shutdown.intakeShare, () => {
+      http.server.closeAllConnections();
+    });
     await http.close();
+    lateRequests.cancel();
     await intake.drain();
     await dispatcher?.dispatcher.stop();
     await consumer?.consumer.stop();
