@@ -4,5 +4,7 @@ import { ensurePostgres, ensurePsql, ensureRedis } from '@sanctum/local-servers'
 const progress = (line: string): void => void process.stderr.write(`• ${line}\n`);
 
 await ensurePostgres({ progress });
+// The oldest release that the SQL must run on.
+await ensurePostgres({ progress, version: 15 });
 await ensureRedis({ progress });
 await ensurePsql({ progress });

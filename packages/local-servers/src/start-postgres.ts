@@ -53,11 +53,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const binaries = options.binaries ?? (await ensurePostgres({ progress: () => undefined }));
   const unprivileged = await unprivilegedFor(dataDir);
   const program = (name: string, args: string[]): Command =>
-    unprivileged({
-      file: path.join(binaries.binDir, name),
-      args,
-      env: binaries.libraries === undefined ? {} : { LD_LIBRARY_PATH: binaries.libraries },
-    });
+    unprivileged({ file: path.join(binaries.binDir, name), args });
   if (!existsSync(path.join(dataDir, 'PG_VERSION'))) await initialise(dataDir, program);
   await clearLeftovers(dataDir);
 

@@ -34,7 +34,9 @@ beforeEach(() => {
 });
 afterEach(() => stop());
 
-function makeDispatcher(settings: Partial<{ batchSize: number; maxAttempts: number; partitions: number }> = {}): Dispatcher {
+function makeDispatcher(
+  settings: Partial<{ batchSize: number; maxAttempts: number; partitions: number }> = {},
+): Dispatcher {
   return new Dispatcher({
     log,
     writer: redis.writer(),
@@ -55,7 +57,10 @@ async function stop(): Promise<void> {
 
 /** What stands on a partition. */
 function streamed(partition = 0): StreamMessage[] {
-  return redis.stream(partition).after(0, Number.MAX_SAFE_INTEGER).flatMap(({ content }) => ('message' in content ? [content.message] : []));
+  return redis
+    .stream(partition)
+    .after(0, Number.MAX_SAFE_INTEGER)
+    .flatMap(({ content }) => ('message' in content ? [content.message] : []));
 }
 const statuses = () => log.rows.map((row) => row.status);
 
@@ -75,9 +80,14 @@ describe('Dispatcher', () => {
     dispatcher.start();
     await settle();
     const mine = streamed().filter(({ message }) => message.conversationId === conversation);
-    expect(mine.map(({ message, resent, epoch }) => [message.seq, resent, epoch])).toEqual([[1, false, 1], [2, false, 1], [3, false, 1]]);
+    expect(mine.map(({ message, resent, epoch }) => [message.seq, resent, epoch])).toEqual([
+      [1, false, 1],
+      [2, false, 1],
+      [3, false, 1],
+    ]);
     expect(new Set(statuses())).toEqual(new Set(['sent']));
-    for (const metric of [metrics.outboxPicked, metrics.outboxSent, metrics.dispatchPublished]) expect(await valueOf(metric)).toBe(5);
+    for (const metric of [metrics.outboxPicked, metrics.outboxSent, metrics.dispatchPublished])
+      expect(await valueOf(metric)).toBe(5);
     expect(await valueOf(metrics.dispatchTicks, { result: 'ok' })).toBeGreaterThanOrEqual(1);
   });
 
@@ -177,7 +187,9 @@ describe('Dispatcher', () => {
     await stop();
     await stop();
     dispatcher.wake([1]);
-    expect([logger.named('dispatcher_started').length, logger.named('dispatcher_stopped').length]).toEqual([1, 1]);
+    expect([logger.named('dispatcher_started').length, logger.named('dispatcher_stopped').length]).toEqual([
+      1, 1,
+    ]);
   });
 
   it('finishes the batch under way when it is stopped, and begins no other', async () => {
@@ -234,7 +246,8 @@ describe('Dispatcher', () => {
     dispatcher = makeDispatcher({ maxAttempts: 3 });
     const [conversation, other] = [randomUUID(), randomUUID()];
     log.add(conversation, 3);
-    redis.refuses = ({ message }) => (message.conversationId === conversation && message.seq === 2 ? 'ERR' : undefined);
+    redis.refuses = ({ message }) =>
+      message.conversationId === conversation && message.seq === 2 ? 'ERR' : undefined;
     dispatcher.start();
     await settle();
     expect(statuses()).toEqual(['sent', 'pending', 'pending']);
@@ -243,7 +256,11 @@ describe('Dispatcher', () => {
     expect(statuses()).toEqual(['sent', 'pending', 'pending', 'sent']);
     await clock.advance(2_000);
     expect(statuses()).toEqual(['sent', 'dead', 'sent', 'sent']);
-    expect(streamed().filter(({ message }) => message.conversationId === conversation).map(({ message }) => message.seq)).toEqual([1, 3]);
+    expect(
+      streamed()
+        .filter(({ message }) => message.conversationId === conversation)
+        .map(({ message }) => message.seq),
+    ).toEqual([1, 3]);
     expect([await valueOf(metrics.outboxFailed), await valueOf(metrics.outboxDead)]).toEqual([2, 1]);
     expect(logger.named('dispatcher_row_dead').map(({ fields }) => fields?.reason)).toEqual(['ERR']);
   });
@@ -269,7 +286,14 @@ describe('Dispatcher', () => {
     dispatcher.start();
     await clock.advance(TICK_MS);
     expect(log.rows.map((row) => `${row.status} ${row.attempts}`)).toEqual([
-      'sent 0', 'sent 0', 'pending 1', 'pending 0', 'sent 0', 'sent 0', 'sent 0', 'sent 0',
+      'sent 0',
+      'sent 0',
+      'pending 1',
+      'pending 0',
+      'sent 0',
+      'sent 0',
+      'sent 0',
+      'sent 0',
     ]);
     redis.breaksOn = () => false;
     await clock.advance(5_000);
@@ -315,6 +339,11 @@ describe('Dispatcher', () => {
     await clock.advance(60_000);
     expect(await valueOf(metrics.outboxPending)).toBe(0);
     expect(logger.named('dispatcher_progress')).toHaveLength(1);
-    expect(logger.named('dispatcher_progress')[0]?.fields).toEqual({ sent: 4, failed: 0, dead: 0, pending: 0 });
+    expect(logger.named('dispatcher_progress')[0]?.fields).toEqual({
+      sent: 4,
+      failed: 0,
+      dead: 0,
+      pending: 0,
+    });
   });
 });

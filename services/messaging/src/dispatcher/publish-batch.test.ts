@@ -13,7 +13,10 @@ function rowsOf(...places: string[]): OutboxRow[] {
   return places.map((place, i) => ({
     id: String(i),
     attempts: 0,
-    message: place === '-' ? undefined : streamMessage({ conversationId: place.slice(0, 1), seq: Number(place.slice(1)) }).message,
+    message:
+      place === '-'
+        ? undefined
+        : streamMessage({ conversationId: place.slice(0, 1), seq: Number(place.slice(1)) }).message,
   }));
 }
 const placeOf = ({ message }: StreamMessage) => `${message.conversationId}${message.seq}`;
@@ -28,7 +31,10 @@ function stream(failures: Record<string, Failing | undefined> = {}) {
     const taken = at < 0 ? entries : entries.slice(0, at);
     appended.push(...taken.map(placeOf));
     if (at < 0) return Promise.resolve({ appended: entries.length });
-    return Promise.resolve({ appended: at, failure: failures[placeOf(entries[at] as StreamMessage)] as Failing });
+    return Promise.resolve({
+      appended: at,
+      failure: failures[placeOf(entries[at] as StreamMessage)] as Failing,
+    });
   };
   return { appended, calls, append };
 }
@@ -39,7 +45,8 @@ const outage: Failing = { kind: 'outage', reason: 'OOM' };
 function publish(rows: OutboxRow[], append: BatchOptions['append'], oneByOne?: BatchOptions['oneByOne']) {
   return publishBatch(rows, { epoch: 7, maxAttempts: 10, append, oneByOne });
 }
-const kinds = (result: Awaited<ReturnType<typeof publish>>) => result.verdicts.map((verdict) => verdict.kind).join(' ');
+const kinds = (result: Awaited<ReturnType<typeof publish>>) =>
+  result.verdicts.map((verdict) => verdict.kind).join(' ');
 
 describe('publishBatch', () => {
   it('sends a batch in one append, with the epoch', async () => {
@@ -86,12 +93,19 @@ describe('publishBatch', () => {
       clock: systemClock,
     });
     expect(result.verdicts[2]).toEqual({ kind: 'failed', error: 'connection', parkMs: 200 });
-    expect([kinds(result), calls, result.trouble]).toEqual(['sent sent failed untouched', [1, 1, 1], undefined]);
+    expect([kinds(result), calls, result.trouble]).toEqual([
+      'sent sent failed untouched',
+      [1, 1, 1],
+      undefined,
+    ]);
   });
 
   it('takes a broken connection for an outage when Redis does not answer on another', async () => {
     const { append } = stream({ b1: broken });
-    const result = await publish(rowsOf('a1', 'b1'), append, { answers: () => Promise.resolve(false), clock: systemClock });
+    const result = await publish(rowsOf('a1', 'b1'), append, {
+      answers: () => Promise.resolve(false),
+      clock: systemClock,
+    });
     expect([kinds(result), result.trouble?.kind]).toEqual(['sent untouched', 'outage']);
   });
 
@@ -102,12 +116,21 @@ describe('publishBatch', () => {
       await clock.advance(1_100);
       return append(entries);
     };
-    const result = await publish(rowsOf('a1', 'a2', 'a3', 'a4', 'a5'), slow, { answers: () => Promise.resolve(true), clock });
+    const result = await publish(rowsOf('a1', 'a2', 'a3', 'a4', 'a5'), slow, {
+      answers: () => Promise.resolve(true),
+      clock,
+    });
     expect(kinds(result)).toBe('sent sent sent untouched untouched');
   });
 
   it('never breaks the order within a conversation, whatever fails', async () => {
-    const batch = fc.array(fc.record({ conversation: fc.constantFrom('a', 'b', 'c'), failure: fc.option(fc.constantFrom(entry, broken, outage), { freq: 3, nil: undefined }) }), { maxLength: 20 });
+    const batch = fc.array(
+      fc.record({
+        conversation: fc.constantFrom('a', 'b', 'c'),
+        failure: fc.option(fc.constantFrom(entry, broken, outage), { freq: 3, nil: undefined }),
+      }),
+      { maxLength: 20 },
+    );
     await fc.assert(
       fc.asyncProperty(batch, fc.boolean(), async (given, cautious) => {
         const seqs = new Map<string, number>();
@@ -120,7 +143,9 @@ describe('publishBatch', () => {
         const { append, appended } = stream(failures);
         const oneByOne = cautious ? { answers: () => Promise.resolve(true), clock: systemClock } : undefined;
         const { verdicts } = await publish(rowsOf(...places), append, oneByOne);
-        expect(places.filter((_, i) => verdicts[i]?.kind === 'sent')).toEqual(places.filter((place) => appended.includes(place)));
+        expect(places.filter((_, i) => verdicts[i]?.kind === 'sent')).toEqual(
+          places.filter((place) => appended.includes(place)),
+        );
         for (const conversation of seqs.keys()) {
           const mine = appended.filter((place) => place.startsWith(conversation));
           expect(mine).toEqual(mine.map((_, i) => `${conversation}${i + 1}`));

@@ -17,15 +17,21 @@ export interface ResendOptions {
  * without touching their status. Our own readers heal without it; other groups on the stream do not. Rejects when
  * Redis is gone again: then the bucket does not count as done.
  */
-export async function resendBucket(bucket: number, { log, writer, metrics, partition }: ResendOptions): Promise<number> {
+export async function resendBucket(
+  bucket: number,
+  { log, writer, metrics, partition }: ResendOptions,
+): Promise<number> {
   const options = { withinMs: RESEND_WITHIN_MS, everyMs: RESEND_WITHIN_MS };
   return log.resendBucket(bucket, options, async (rows, epoch) => {
-    let entries = rows.filter(isSendable).map((row): StreamMessage => ({ epoch, resent: true, message: row.message }));
+    let entries = rows
+      .filter(isSendable)
+      .map((row): StreamMessage => ({ epoch, resent: true, message: row.message }));
     while (entries.length > 0) {
       const { appended, failure } = await writer.append(partition, entries);
       metrics.dispatchPublished.inc(appended);
       metrics.dispatchResent.inc(appended);
-      if (failure !== undefined && failure.kind !== 'entry') throw new Fault('unavailable', `redis: ${failure.reason}`);
+      if (failure !== undefined && failure.kind !== 'entry')
+        throw new Fault('unavailable', `redis: ${failure.reason}`);
       // It was on the stream once; refused now, it is left to the readers' own healing.
       entries = entries.slice(appended + (failure === undefined ? 0 : 1));
     }

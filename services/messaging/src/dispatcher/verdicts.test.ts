@@ -19,8 +19,16 @@ describe('parkMs', () => {
 
 describe('failureVerdict', () => {
   it('counts the attempt, and buries at the last', () => {
-    expect(failureVerdict(row('1', 'a', 0), 'ERR', MAX_ATTEMPTS)).toEqual({ kind: 'failed', error: 'ERR', parkMs: 200 });
-    expect(failureVerdict(row('1', 'a', 8), 'ERR', MAX_ATTEMPTS)).toEqual({ kind: 'failed', error: 'ERR', parkMs: 30_000 });
+    expect(failureVerdict(row('1', 'a', 0), 'ERR', MAX_ATTEMPTS)).toEqual({
+      kind: 'failed',
+      error: 'ERR',
+      parkMs: 200,
+    });
+    expect(failureVerdict(row('1', 'a', 8), 'ERR', MAX_ATTEMPTS)).toEqual({
+      kind: 'failed',
+      error: 'ERR',
+      parkMs: 30_000,
+    });
     expect(failureVerdict(row('1', 'a', 9), 'ERR', MAX_ATTEMPTS)).toEqual({ kind: 'dead', error: 'ERR' });
     expect(failureVerdict(row('1', 'a', 0), 'ERR', 1)).toEqual({ kind: 'dead', error: 'ERR' });
   });
@@ -28,7 +36,10 @@ describe('failureVerdict', () => {
 
 describe('firstVerdicts', () => {
   it('buries what fits no frame before anything is sent', () => {
-    expect(firstVerdicts([row('1', 'a'), tooLarge('2')])).toEqual([undefined, { kind: 'dead', error: 'too_large' }]);
+    expect(firstVerdicts([row('1', 'a'), tooLarge('2')])).toEqual([
+      undefined,
+      { kind: 'dead', error: 'too_large' },
+    ]);
   });
 });
 
@@ -42,7 +53,9 @@ describe('openRows', () => {
   it('lets no row overtake a failed one of its conversation', () => {
     const failed: Verdict = { kind: 'failed', error: 'ERR', parkMs: 1 };
     expect(openRows(rows, [failed, undefined, undefined, undefined, undefined])).toEqual([1, 4]);
-    expect(openRows(rows, [sent, { kind: 'dead', error: 'ERR' }, undefined, undefined, undefined])).toEqual([2]);
+    expect(openRows(rows, [sent, { kind: 'dead', error: 'ERR' }, undefined, undefined, undefined])).toEqual([
+      2,
+    ]);
   });
 });
 
@@ -52,15 +65,25 @@ describe('afterAppend', () => {
 
   it('takes the first ones for sent', () => {
     expect(afterAppend(rows, none, [0, 1, 2], { appended: 3 }, MAX_ATTEMPTS)).toEqual([sent, sent, sent]);
-    expect(afterAppend(rows, none, [1, 2], { appended: 1, failure: { kind: 'entry', reason: 'ERR' } }, MAX_ATTEMPTS)).toEqual([
-      undefined,
-      sent,
-      { kind: 'failed', error: 'ERR', parkMs: 200 },
-    ]);
+    expect(
+      afterAppend(
+        rows,
+        none,
+        [1, 2],
+        { appended: 1, failure: { kind: 'entry', reason: 'ERR' } },
+        MAX_ATTEMPTS,
+      ),
+    ).toEqual([undefined, sent, { kind: 'failed', error: 'ERR', parkMs: 200 }]);
   });
 
   it.each(['outage', 'connection'] as const)('decides nothing by an %s', (kind) => {
-    const after = afterAppend(rows, none, [0, 1, 2], { appended: 1, failure: { kind, reason: 'X' } }, MAX_ATTEMPTS);
+    const after = afterAppend(
+      rows,
+      none,
+      [0, 1, 2],
+      { appended: 1, failure: { kind, reason: 'X' } },
+      MAX_ATTEMPTS,
+    );
     expect(finalVerdicts(after)).toEqual([sent, { kind: 'untouched' }, { kind: 'untouched' }]);
   });
 });

@@ -11,7 +11,9 @@ export function parkMs(attempts: number): number {
 /** What becomes of a row that failed for its own sake. */
 export function failureVerdict(row: OutboxRow, error: string, maxAttempts: number): Verdict {
   const attempts = row.attempts + 1;
-  return attempts >= maxAttempts ? { kind: 'dead', error } : { kind: 'failed', error, parkMs: parkMs(attempts) };
+  return attempts >= maxAttempts
+    ? { kind: 'dead', error }
+    : { kind: 'failed', error, parkMs: parkMs(attempts) };
 }
 
 /** Verdicts so far, in the order of the rows; undefined: not decided yet. */
@@ -29,7 +31,8 @@ export function firstVerdicts(rows: readonly OutboxRow[]): Verdicts {
 export function openRows(rows: readonly OutboxRow[], verdicts: Verdicts): number[] {
   const held = new Set<string>();
   rows.forEach(({ message }, i) => {
-    if (message !== undefined && verdicts[i] !== undefined && verdicts[i].kind !== 'sent') held.add(message.conversationId);
+    if (message !== undefined && verdicts[i] !== undefined && verdicts[i].kind !== 'sent')
+      held.add(message.conversationId);
   });
   const open: number[] = [];
   rows.forEach(({ message }, i) => {

@@ -59,12 +59,19 @@ export function decodeBusFrame(bytes: Buffer): BusFrame | undefined {
       value = value * 10 + (digit - ZERO);
     }
     const length = at - digits;
-    if (length === 0 || (length > 1 && bytes[digits] === ZERO) || !Number.isSafeInteger(value)) return undefined;
+    if (length === 0 || (length > 1 && bytes[digits] === ZERO) || !Number.isSafeInteger(value))
+      return undefined;
     numbers.push(value);
     if (at < end && ++at === end) return undefined;
   }
   if (numbers.length !== NUMBERS) return undefined;
-  const [epoch, seq, membersVersion, replay, occurredAt] = numbers as [number, number, number, number, number];
+  const [epoch, seq, membersVersion, replay, occurredAt] = numbers as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const json = bytes.subarray(end + 1);
   const whole =
     json.length > FRAME_BEGIN.length &&

@@ -44,7 +44,9 @@ function makeReader(consumer = 'one'): StreamReader {
   return redis.reader({ group: GROUP, consumer, batchSize: 10, blockMs: 1_000, claimIdleMs: CLAIM_IDLE_MS });
 }
 
-function makeConsumer(given: Partial<{ reader: StreamReader; publisher: BusPublisher; bury: () => Promise<void> }> = {}): Consumer {
+function makeConsumer(
+  given: Partial<{ reader: StreamReader; publisher: BusPublisher; bury: () => Promise<void> }> = {},
+): Consumer {
   const consumer = new Consumer({
     reader: given.reader ?? makeReader(),
     publisher: given.publisher ?? bus.publisher(),
@@ -98,7 +100,12 @@ describe('Consumer', () => {
     await settle();
     expect(heard).toEqual(messages.map(({ message }) => String(message.seq)));
     expect(pending()).toBe(0);
-    const counters = [metrics.consumerFetch, metrics.consumerDelivered, metrics.consumerAck, metrics.consumerLagSeconds];
+    const counters = [
+      metrics.consumerFetch,
+      metrics.consumerDelivered,
+      metrics.consumerAck,
+      metrics.consumerLagSeconds,
+    ];
     expect(await Promise.all(counters.map((metric) => valueOf(metric)))).toEqual([25, 25, 25, 25]);
     expect(log.named('consumer_group_created')).toHaveLength(1);
   });
@@ -127,7 +134,9 @@ describe('Consumer', () => {
     await append(message, replay, replay);
     await append({ ...streamMessage(), resent: true });
     expect(heard).toEqual(['1', '1/1']);
-    expect([await valueOf(metrics.consumerDelivered), await valueOf(metrics.consumerLagSeconds)]).toEqual([3, 1]);
+    expect([await valueOf(metrics.consumerDelivered), await valueOf(metrics.consumerLagSeconds)]).toEqual([
+      3, 1,
+    ]);
   });
 
   it('buries what it cannot use, names it, and goes on', async () => {
@@ -135,18 +144,31 @@ describe('Consumer', () => {
     await settle();
     const entryId = redis.addMalformed(0, { reason: 'bad_seq', fields: new Sealed('["c2VjcmV0"]') });
     await append(streamMessage());
-    expect([buried.map((entry) => entry.entryId), pending(), await failures('parse_error')]).toEqual([[entryId], 0, 1]);
-    expect(log.named('consumer_parse_error')[0]?.fields).toEqual({ stream: 'memory', entry_id: entryId, reason: 'bad_seq', of: 1 });
+    expect([buried.map((entry) => entry.entryId), pending(), await failures('parse_error')]).toEqual([
+      [entryId],
+      0,
+      1,
+    ]);
+    expect(log.named('consumer_parse_error')[0]?.fields).toEqual({
+      stream: 'memory',
+      entry_id: entryId,
+      reason: 'bad_seq',
+      of: 1,
+    });
     expect(await valueOf(metrics.consumerDelivered)).toBe(1);
     expect(JSON.stringify(log.lines)).not.toContain('c2VjcmV0');
   });
 
   it('is not held up by a malformed entry that cannot be buried, and buries it later', async () => {
     let failing = true;
-    makeConsumer({ bury: () => (failing ? Promise.reject(new Fault('unavailable', 'gone')) : Promise.resolve()) }).start();
+    makeConsumer({
+      bury: () => (failing ? Promise.reject(new Fault('unavailable', 'gone')) : Promise.resolve()),
+    }).start();
     redis.addMalformed(0, { reason: 'bad_seq', fields: new Sealed('[]') });
     await append(streamMessage(), streamMessage());
-    expect([await valueOf(metrics.consumerDelivered), pending(), await failures('parse_error')]).toEqual([2, 1, 0]);
+    expect([await valueOf(metrics.consumerDelivered), pending(), await failures('parse_error')]).toEqual([
+      2, 1, 0,
+    ]);
     failing = false;
     await clock.advance(2 * CLAIM_IDLE_MS);
     expect([buried.length, pending(), await failures('parse_error')]).toEqual([1, 0, 1]);
@@ -167,7 +189,10 @@ describe('Consumer', () => {
     const publisher = bus.publisher();
     let failing = true;
     makeConsumer({
-      publisher: { publish: (sent) => (failing ? Promise.reject(new Fault('unavailable', 'gone')) : publisher.publish(sent)) },
+      publisher: {
+        publish: (sent) =>
+          failing ? Promise.reject(new Fault('unavailable', 'gone')) : publisher.publish(sent),
+      },
     }).start();
     await append(...messages);
     await clock.advance(100);
@@ -186,13 +211,14 @@ describe('Consumer', () => {
     const reader = makeReader();
     let failing = true;
     const acknowledge = reader.acknowledge.bind(reader);
-    reader.acknowledge = (entries) => (failing ? Promise.reject(new Fault('unavailable', 'gone')) : acknowledge(entries));
+    reader.acknowledge = (entries) =>
+      failing ? Promise.reject(new Fault('unavailable', 'gone')) : acknowledge(entries);
     makeConsumer({ reader }).start();
     await append(...messages);
     expect([heard, pending()]).toEqual([['1', '2'], 2]);
     failing = false;
     await clock.advance(1_500);
-    expect([heard, pending(), await failures('ack_failed') > 0]).toEqual([['1', '2'], 0, true]);
+    expect([heard, pending(), (await failures('ack_failed')) > 0]).toEqual([['1', '2'], 0, true]);
   });
 
   it('begins with what it had in hand when it died', async () => {
@@ -266,7 +292,10 @@ describe('Consumer', () => {
     consumer.pause();
     await append(streamMessage());
     await clock.advance(20_000);
-    expect([await valueOf(metrics.consumerFetch), await valueOf(metrics.consumerOldestUnreadSeconds)]).toEqual([0, 20]);
+    expect([
+      await valueOf(metrics.consumerFetch),
+      await valueOf(metrics.consumerOldestUnreadSeconds),
+    ]).toEqual([0, 20]);
     consumer.resume();
     await settle();
     expect([await valueOf(metrics.consumerDelivered), pending()]).toEqual([1, 0]);
@@ -313,6 +342,12 @@ describe('Consumer', () => {
     await append(streamMessage({ conversationId: randomUUID() }));
     await clock.advance(66_000);
     expect(log.named('consumer_progress')).toHaveLength(1);
-    expect(log.named('consumer_progress')[0]?.fields).toEqual({ fetched: 1, delivered: 1, acknowledged: 1, pending: 0, oldest_unread_seconds: 0 });
+    expect(log.named('consumer_progress')[0]?.fields).toEqual({
+      fetched: 1,
+      delivered: 1,
+      acknowledged: 1,
+      pending: 0,
+      oldest_unread_seconds: 0,
+    });
   });
 });

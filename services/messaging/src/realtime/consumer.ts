@@ -127,13 +127,15 @@ export class Consumer {
     try {
       while (this.#running && !this.#paused) {
         const entries = await this.#options.reader.readOwnPending(after);
-        if (entries.length === 0) return true;
+        if (entries.length === 0) break;
         this.#figures.fetched(entries.length);
         if (!(await this.#handle(entries))) return false;
         for (const { stream, entryId } of entries) after.set(stream, entryId);
       }
-      this.#ownPending = true;
-      return true;
+      if (this.#paused) this.#ownPending = true;
+      // Not acknowledged, or a connection lost meanwhile: the list is to be read once more, after a pause.
+      await this.#acknowledging;
+      return !this.#ownPending || this.#paused;
     } catch (error) {
       this.#ownPending = true;
       throw error;

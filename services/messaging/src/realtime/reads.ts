@@ -146,13 +146,13 @@ export class Reads {
       view = viewPage(again, { ...options, confirmed: true });
       if (view.missing > 0) this.#onMissing(view.missing);
     }
-    return { items: view.items.map(toFeedItem), stopped: view.stop === 'retrying' };
+    return { items: view.items.map((item) => toFeedItem(item, page.membersVersion)), stopped: view.stop === 'retrying' };
   }
 }
 
-function toFeedItem(item: LogItem): FeedItem {
+function toFeedItem(item: LogItem, membersVersion: number): FeedItem {
   if (item.kind === 'message') return toItem(item.message);
-  return { kind: 'gap', from: item.from, to: item.to, reason: item.reason, membersVersion: 0 };
+  return { kind: 'gap', from: item.from, to: item.to, reason: item.reason, membersVersion };
 }
 
 function toItem(message: LogMessage): MessageItem {

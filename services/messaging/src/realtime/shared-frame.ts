@@ -32,7 +32,8 @@ export interface GapItem {
   readonly kind: 'gap';
   readonly from: number;
   readonly to: number;
-  readonly membersVersion: 0;
+  /** The conversation's members_version when the log was asked: of places after a removal nothing is told either. */
+  readonly membersVersion: number;
   readonly reason: GapReason;
 }
 

@@ -79,7 +79,10 @@ export class LogState {
   /** Gives a message its place: the next seq of its conversation, and the next id of all. */
   append(
     conversation: StoredConversation,
-    fields: Pick<StoredMessage, 'eventId' | 'messageId' | 'eventType' | 'payload' | 'occurredAt' | 'contentHash'>,
+    fields: Pick<
+      StoredMessage,
+      'eventId' | 'messageId' | 'eventType' | 'payload' | 'occurredAt' | 'contentHash'
+    >,
   ): StoredMessage {
     const { conversationId } = conversation;
     conversation.lastSeq += 1;
@@ -122,10 +125,12 @@ export class LogState {
 
   /** Pending rows in the order of their ids. */
   pendingMessages(): StoredMessage[] {
-    return [...this.pending.keys()].sort((a, b) => a - b).map((id) => {
-      const { conversationId, seq } = this.pending.get(id)!;
-      return this.conversations.get(conversationId)!.messages.get(seq)!;
-    });
+    return [...this.pending.keys()]
+      .sort((a, b) => a - b)
+      .map((id) => {
+        const { conversationId, seq } = this.pending.get(id)!;
+        return this.conversations.get(conversationId)!.messages.get(seq)!;
+      });
   }
 
   /** Counts `delta` conversations more for a user, and raises the version that pods compare. */

@@ -72,7 +72,8 @@ export class MemoryConversationLog implements ConversationLog {
       this.#log.state.touchUser(userId, 1);
       conversation.membersVersion += 1;
       const joinedSeq = conversation.lastSeq + 1;
-      const role = conversation.members.get(userId)?.role ?? (conversation.owner === userId ? 'owner' : 'member');
+      const role =
+        conversation.members.get(userId)?.role ?? (conversation.owner === userId ? 'owner' : 'member');
       const changedVersion = conversation.membersVersion;
       conversation.members.set(userId, { role, joinedSeq, leftSeq: undefined, changedVersion });
       return { kind: 'added', joinedSeq, membersVersion: changedVersion };
@@ -141,7 +142,9 @@ export class MemoryConversationLog implements ConversationLog {
       const conversation = this.#visible(request);
       if (conversation === undefined) return undefined;
       return [...conversation.members]
-        .filter(([userId, member]) => member.leftSeq === undefined && compareBytes(userId, request.after ?? '') > 0)
+        .filter(
+          ([userId, member]) => member.leftSeq === undefined && compareBytes(userId, request.after ?? '') > 0,
+        )
         .sort(([a], [b]) => compareBytes(a, b))
         .slice(0, request.limit)
         .map(([userId, { role, joinedSeq }]) => ({ userId, role, joinedSeq }));
@@ -159,7 +162,10 @@ export class MemoryConversationLog implements ConversationLog {
   }
 }
 
-function presentMember(conversation: StoredConversation | undefined, userId: string): StoredMember | undefined {
+function presentMember(
+  conversation: StoredConversation | undefined,
+  userId: string,
+): StoredMember | undefined {
   const member = conversation?.members.get(userId);
   return member?.leftSeq === undefined ? member : undefined;
 }

@@ -20,7 +20,9 @@ export class MemoryDeadLetterLog implements DeadLetterLog {
 
   recordMalformed(entries: readonly StreamEntry[], group: string): Promise<void> {
     return this.#log.transact(() => {
-      const distinct = new Map(entries.map((entry) => [JSON.stringify([entry.stream, group, entry.entryId]), entry]));
+      const distinct = new Map(
+        entries.map((entry) => [JSON.stringify([entry.stream, group, entry.entryId]), entry]),
+      );
       for (const [key, { stream, entryId, reason }] of distinct) {
         const attempts = (this.#rows.get(key)?.attempts ?? 0) + 1;
         this.#rows.set(key, { stream, entryId, group, reason: reason ?? 'unknown', attempts });

@@ -109,7 +109,8 @@ export class MemoryDispatchLog implements DispatchLog {
     };
     const timer = clock.setTimer(OWNERSHIP_MAX_MS, release);
     const assertOwned = () => {
-      if (!isOwner() || this.#log.state !== state) throw new Fault('unavailable', 'memory: the transaction is gone');
+      if (!isOwner() || this.#log.state !== state)
+        throw new Fault('unavailable', 'memory: the transaction is gone');
     };
     return { rows, epoch: state.epoch, assertOwned, release };
   }
@@ -129,7 +130,9 @@ export class MemoryDispatchLog implements DispatchLog {
   #dispatchedSince(bucket: number, since: number): StoredMessage[] {
     return [...this.#log.state.conversations.values()]
       .flatMap(({ messages }) => [...messages.values()])
-      .filter((row) => row.bucket === bucket && row.status === 'sent' && (row.dispatchedAt ?? -Infinity) >= since)
+      .filter(
+        (row) => row.bucket === bucket && row.status === 'sent' && (row.dispatchedAt ?? -Infinity) >= since,
+      )
       .sort((a, b) => a.id - b.id);
   }
 

@@ -52,7 +52,11 @@ export class MemoryGroup {
   /** A consumer's own pending entries behind `after`; those no longer on the stream are taken off the list. */
   ownPending(consumer: string, after: string | undefined, count: number): StreamEntry[] {
     const from = after === undefined ? 0 : (this.#pending.get(after)?.ordinal ?? this.#ordinalBehind(after));
-    return this.#deliver(consumer, count, (pending) => pending.consumer === consumer && pending.ordinal > from);
+    return this.#deliver(
+      consumer,
+      count,
+      (pending) => pending.consumer === consumer && pending.ordinal > from,
+    );
   }
 
   claim(consumer: string, idleMs: number, count: number): StreamEntry[] {

@@ -42,7 +42,14 @@ export class MemoryIntakeLog implements IntakeLog {
     const { eventId, messageId, payload } = request;
     const eventType = 'MessageCreated';
     const occurredAt = Math.floor(clock.now());
-    const { seq } = state.append(conversation, { eventId, messageId, eventType, payload, occurredAt, contentHash });
+    const { seq } = state.append(conversation, {
+      eventId,
+      messageId,
+      eventType,
+      payload,
+      occurredAt,
+      contentHash,
+    });
     return { kind: 'accepted', seq, occurredAt, epoch: state.epoch };
   }
 }

@@ -85,7 +85,8 @@ export class MemoryLog {
   }): StoredMessage {
     const conversation =
       this.#state.conversations.get(row.conversationId) ?? this.#state.newConversation(row.conversationId);
-    if (conversation.seqByMessageId.has(row.messageId)) throw new Fault('bad_row', 'memory: message_id exists');
+    if (conversation.seqByMessageId.has(row.messageId))
+      throw new Fault('bad_row', 'memory: message_id exists');
     return this.#state.append(conversation, {
       eventId: row.eventId,
       messageId: row.messageId,

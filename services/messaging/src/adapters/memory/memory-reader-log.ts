@@ -96,7 +96,9 @@ export class MemoryReaderLog implements ReaderLog {
     if (conversation === undefined) return undefined;
     const start = Math.max(after, conversation.floorSeq);
     const found = ascending(conversation.messages.values()).filter((row) => row.seq > start);
-    const kept = cut(found, { limit, maxBytes }, (row) => (this.#stateOf(row) === 'ready' ? row.sizeBytes : 0));
+    const kept = cut(found, { limit, maxBytes }, (row) =>
+      this.#stateOf(row) === 'ready' ? row.sizeBytes : 0,
+    );
     const all = kept.map((row) => this.#toLogRow(row));
     const retrying = all.findIndex((row) => row.state === 'retrying');
     const rows = retrying === -1 ? all : all.slice(0, retrying + 1);
@@ -120,8 +122,28 @@ export class MemoryReaderLog implements ReaderLog {
 }
 
 export function toLogMessage(row: StoredMessage): LogMessage {
-  const { conversationId, seq, messageId, eventId, eventType, occurredAt, membersVersion, replayNo, payload } = row;
-  return { conversationId, seq, messageId, eventId, eventType, occurredAt, membersVersion, replayNo, payload };
+  const {
+    conversationId,
+    seq,
+    messageId,
+    eventId,
+    eventType,
+    occurredAt,
+    membersVersion,
+    replayNo,
+    payload,
+  } = row;
+  return {
+    conversationId,
+    seq,
+    messageId,
+    eventId,
+    eventType,
+    occurredAt,
+    membersVersion,
+    replayNo,
+    payload,
+  };
 }
 
 function ascending(rows: Iterable<StoredMessage>): StoredMessage[] {

@@ -45,7 +45,9 @@ export class MemoryStreamReader implements StreamReader {
   readOwnPending(after: ReadonlyMap<string, string> | undefined): Promise<StreamEntry[]> {
     const { consumer, batchSize } = this.#options;
     return this.#connection.call(() =>
-      this.#groups().flatMap(([stream, group]) => group.ownPending(consumer, after?.get(stream.name), batchSize)),
+      this.#groups().flatMap(([stream, group]) =>
+        group.ownPending(consumer, after?.get(stream.name), batchSize),
+      ),
     );
   }
 
@@ -70,7 +72,8 @@ export class MemoryStreamReader implements StreamReader {
       const figures = {
         pending: groups.reduce((sum, [, group]) => sum + group.pending, 0),
         length: groups.reduce((sum, [stream]) => sum + stream.length, 0),
-        oldestUnreadSeconds: Math.max(0, ...groups.map(([, group]) => now - (group.oldestUnreadAt ?? now))) / 1000,
+        oldestUnreadSeconds:
+          Math.max(0, ...groups.map(([, group]) => now - (group.oldestUnreadAt ?? now))) / 1000,
         trimmedUnread: this.#trimmedUnread,
       };
       this.#trimmedUnread = 0;

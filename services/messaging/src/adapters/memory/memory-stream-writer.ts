@@ -23,18 +23,21 @@ export class MemoryStreamWriter implements StreamWriter {
       return await this.#connection.call(() => {
         const { condition } = this.#redis;
         if (condition !== undefined) return { appended: 0, failure: { kind: 'outage', reason: condition } };
-        for (const [i, entry] of entries.entries()) {
-          if (this.#redis.breaksOn(entry)) {
-            poisoned = i;
-            this.#connection.break();
-            break;
-          }
-          const refusal = this.#redis.refuses(entry);
-          if (refusal !== undefined) return { appended: i, failure: { kind: 'entry', reason: refusal } };
+        let appended = 0;
+        let refusal: string | undefined;
+        for (const entry of entries) {
+          if (this.#redis.breaksOn(entry)) poisoned = appended;
+          else refusal = this.#redis.refuses(entry);
+          if (poisoned !== undefined || refusal !== undefined) break;
           this.#redis.stream(partition).add({ message: entry });
-          this.#redis.wakeBlocked();
+          appended += 1;
         }
-        return { appended: entries.length };
+        // Whoever waits is served after the whole command, as Redis does.
+        this.#redis.wakeBlocked();
+        if (poisoned !== undefined) this.#connection.break();
+        return refusal === undefined
+          ? { appended }
+          : { appended, failure: { kind: 'entry', reason: refusal } };
       });
     } catch {
       if (poisoned !== undefined && this.#redis.up) this.#connection.restore();

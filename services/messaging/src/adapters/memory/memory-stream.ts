@@ -5,8 +5,7 @@ import { MemoryGroup } from './memory-group.ts';
 
 /** What stands on the stream: a message, or something that nobody can use. */
 export type MemoryContent =
-  | { readonly message: StreamMessage }
-  | { readonly reason: string; readonly fields: Sealed };
+  { readonly message: StreamMessage } | { readonly reason: string; readonly fields: Sealed };
 
 export interface MemoryEntry {
   readonly id: string;
@@ -88,7 +87,15 @@ export function toStreamEntry(stream: string, { id, content }: MemoryEntry, deli
   const place = { stream, entryId: id, deliveries };
   if ('reason' in content) {
     const { reason, fields } = content;
-    return { ...place, content: undefined, reason, fields, eventId: undefined, conversationId: undefined, occurredAt: undefined };
+    return {
+      ...place,
+      content: undefined,
+      reason,
+      fields,
+      eventId: undefined,
+      conversationId: undefined,
+      occurredAt: undefined,
+    };
   }
   const { message } = content.message;
   return {

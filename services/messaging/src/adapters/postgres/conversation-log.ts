@@ -94,8 +94,15 @@ export class PostgresConversationLog implements ConversationLog {
     return { kind: row.outcome as 'created' | 'same', head: row.head, membersVersion: row.version };
   }
 
-  async addMember(request: { conversationId: string; actor: Actor; userId: string }): Promise<AddMemberOutcome> {
-    const row = await this.#change<{ outcome: string; joined: number; version: number }>(ADD, toValues(request));
+  async addMember(request: {
+    conversationId: string;
+    actor: Actor;
+    userId: string;
+  }): Promise<AddMemberOutcome> {
+    const row = await this.#change<{ outcome: string; joined: number; version: number }>(
+      ADD,
+      toValues(request),
+    );
     if (row === 'too_many_conversations') return { kind: row };
     switch (row.outcome) {
       case 'added':
@@ -168,7 +175,8 @@ export class PostgresConversationLog implements ConversationLog {
       const [row] = await this.#pool.query<R>(statement, values);
       return row!;
     } catch (error) {
-      if (error instanceof PostgresFault && error.sqlState === TOO_MANY_CONVERSATIONS) return 'too_many_conversations';
+      if (error instanceof PostgresFault && error.sqlState === TOO_MANY_CONVERSATIONS)
+        return 'too_many_conversations';
       throw error;
     }
   }

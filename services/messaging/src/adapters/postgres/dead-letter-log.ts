@@ -20,7 +20,9 @@ export class PostgresDeadLetterLog implements DeadLetterLog {
 
   async recordMalformed(entries: readonly StreamEntry[], group: string): Promise<void> {
     // One statement must not meet the same row twice. Sorted: two consumers never wait for each other in a circle.
-    const distinct = [...new Map(entries.map((entry) => [`${entry.stream} ${entry.entryId}`, entry])).entries()]
+    const distinct = [
+      ...new Map(entries.map((entry) => [`${entry.stream} ${entry.entryId}`, entry])).entries(),
+    ]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([, entry]) => entry);
     if (distinct.length === 0) return;

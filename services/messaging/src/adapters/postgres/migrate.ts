@@ -52,7 +52,10 @@ export async function migrate(
       } else {
         continue;
       }
-      await client.query('UPDATE messaging.schema_migration SET checksum = $2 WHERE name = $1', [name, checksum]);
+      await client.query('UPDATE messaging.schema_migration SET checksum = $2 WHERE name = $1', [
+        name,
+        checksum,
+      ]);
     }
     return { applied, adopted };
   });

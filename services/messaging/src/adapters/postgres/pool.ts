@@ -58,7 +58,9 @@ export class PostgresPool {
       pipeline: true,
     } as pg.PoolConfig);
     // A connection that is lost while nothing runs on it has nobody else to tell.
-    this.#pool.on('error', (error) => log.warn('postgres_connection_lost', { reason: toFault(error, 'idle').code }));
+    this.#pool.on('error', (error) =>
+      log.warn('postgres_connection_lost', { reason: toFault(error, 'idle').code }),
+    );
     this.#pool.on('connect', (client) => client.on('error', () => undefined));
   }
 
@@ -144,7 +146,8 @@ export class Session {
   }
 
   async #run(name: string, config: pg.QueryConfig): Promise<pg.QueryResult> {
-    const limit = this.#firstDeadline === undefined ? this.#callTimeoutMs : this.#firstDeadline - performance.now();
+    const limit =
+      this.#firstDeadline === undefined ? this.#callTimeoutMs : this.#firstDeadline - performance.now();
     this.#firstDeadline = undefined;
     const timer = setTimeout(() => this.#destroy(), Math.max(limit, 1));
     try {
@@ -211,8 +214,13 @@ function settingsFor(callTimeoutMs: number): Record<string, string | number> {
 }
 
 /** The driver lets a URL's own `options` replace ours: they go behind them instead, where they win. */
-function withSettings(url: string, settings: Record<string, string | number>): { connectionString: string; options: string } {
-  const ours = Object.entries(settings).map(([name, value]) => `-c ${name}=${String(value).replaceAll(' ', '\\ ')}`);
+function withSettings(
+  url: string,
+  settings: Record<string, string | number>,
+): { connectionString: string; options: string } {
+  const ours = Object.entries(settings).map(
+    ([name, value]) => `-c ${name}=${String(value).replaceAll(' ', '\\ ')}`,
+  );
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const theirs = parsed?.searchParams.get('options');
   if (parsed === undefined || theirs == null) return { connectionString: url, options: ours.join(' ') };

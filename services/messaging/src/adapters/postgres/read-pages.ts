@@ -42,7 +42,10 @@ const pagesStatement = (name: string, condition: string) => ({
  * Nearly every page lies within a day of now, and a month of partitions is costly to merge: 200 conversations
  * took 16 ms over 30 partitions and 3.3 ms over the newest. now() is stable, so the others are not even opened.
  */
-const READ_RECENT_PAGES = pagesStatement('read-recent-pages', `AND o.occurred_at >= now() - interval '1 day'`);
+const READ_RECENT_PAGES = pagesStatement(
+  'read-recent-pages',
+  `AND o.occurred_at >= now() - interval '1 day'`,
+);
 const READ_PAGES = pagesStatement('read-pages', '');
 
 interface PageRow extends MessageRow {

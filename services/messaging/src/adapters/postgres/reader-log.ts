@@ -103,7 +103,12 @@ export class PostgresReaderLog implements ReaderLog {
       rows.flatMap((row) =>
         row.conversation_id === null
           ? []
-          : [[row.conversation_id, { head: row.last_seq, floor: row.floor_seq, membersVersion: row.members_version }]],
+          : [
+              [
+                row.conversation_id,
+                { head: row.last_seq, floor: row.floor_seq, membersVersion: row.members_version },
+              ],
+            ],
       ),
     );
     return { epoch: rows[0]!.epoch, heads };
@@ -118,7 +123,10 @@ export class PostgresReaderLog implements ReaderLog {
       userIds,
       options.withLeft,
     ]);
-    const users = userIds.map(() => ({ version: 0, memberships: [] as UserSnapshot['memberships'][number][] }));
+    const users = userIds.map(() => ({
+      version: 0,
+      memberships: [] as UserSnapshot['memberships'][number][],
+    }));
     for (const row of rows) {
       const user = users[row.ord - 1]!;
       user.version = row.version;
@@ -145,7 +153,9 @@ export class PostgresReaderLog implements ReaderLog {
     requests: readonly { conversationId: string; userIds: readonly string[] }[],
   ): Promise<(MembersAnswer | undefined)[]> {
     if (requests.length === 0) return [];
-    const pairs = requests.flatMap((request, index) => request.userIds.map((userId) => ({ ord: index + 1, userId })));
+    const pairs = requests.flatMap((request, index) =>
+      request.userIds.map((userId) => ({ ord: index + 1, userId })),
+    );
     const rows = await this.#pool.query<
       MemberRow & { ord: number; user_id: string | null; last_seq: number; members_version: number }
     >(READ_MEMBERS, [
@@ -153,9 +163,9 @@ export class PostgresReaderLog implements ReaderLog {
       pairs.map((pair) => pair.ord),
       pairs.map((pair) => pair.userId),
     ]);
-    const answers = new Array<(MembersAnswer & { members: Map<string, Membership> }) | undefined>(requests.length).fill(
-      undefined,
-    );
+    const answers = new Array<(MembersAnswer & { members: Map<string, Membership> }) | undefined>(
+      requests.length,
+    ).fill(undefined);
     for (const row of rows) {
       const answer = (answers[row.ord - 1] ??= {
         membersVersion: row.members_version,

@@ -188,7 +188,8 @@ export class RedisConnection {
     } catch (error) {
       this.#opening = undefined;
       destroy(client);
-      if (this.#attempts === 0) log.warn('redis_unavailable', { connection: name, reason: toRedisFault(error).reason });
+      if (this.#attempts === 0)
+        log.warn('redis_unavailable', { connection: name, reason: toRedisFault(error).reason });
       this.#retryLater();
     }
   }
@@ -196,7 +197,9 @@ export class RedisConnection {
   /** A frozen host accepts connections and says nothing, so the whole of it has one bound. */
   #check(client: Redis): Promise<ServerInfo> {
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimer(CONNECT_TIMEOUT_MS, () => reject(new RedisFault('outage', 'TIMEOUT')));
+      const timer = this.#clock.setTimer(CONNECT_TIMEOUT_MS, () =>
+        reject(new RedisFault('outage', 'TIMEOUT')),
+      );
       const check = async () => {
         await client.connect();
         const server = parseServerInfo(await client.info());
@@ -204,7 +207,9 @@ export class RedisConnection {
         if (server.role !== 'master') throw new RedisFault('outage', 'NOT_PRIMARY');
         return server;
       };
-      void check().then(resolve, reject).finally(() => timer.cancel());
+      void check()
+        .then(resolve, reject)
+        .finally(() => timer.cancel());
     });
   }
 

@@ -37,7 +37,7 @@ export class RedisBusPublisher implements BusPublisher {
   }
 
   async publish(messages: readonly BusMessage[]): Promise<void> {
-    for (let from = 0; from < messages.length; ) {
+    for (let from = 0; from < messages.length;) {
       let bytes = 0;
       let to = from;
       while (to < messages.length) {

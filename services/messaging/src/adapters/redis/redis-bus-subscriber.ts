@@ -107,10 +107,12 @@ export class RedisBusSubscriber implements BusSubscriber {
     this.#ping?.cancel();
     this.#ping = this.#clock.setTimer(jittered(this.#clock, PING_EVERY_MS), () => {
       // Failing, it has destroyed the connection, and the next one pings again.
-      this.#connection.run((client) => client.ping()).then(
-        () => this.#pingLater(),
-        () => {},
-      );
+      this.#connection
+        .run((client) => client.ping())
+        .then(
+          () => this.#pingLater(),
+          () => {},
+        );
     });
   }
 }

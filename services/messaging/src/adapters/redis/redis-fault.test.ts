@@ -46,7 +46,10 @@ describe('toRedisFault', () => {
   });
 
   it('takes everything else for a broken connection', () => {
-    expect(toRedisFault(new Error('Connection is closed.'))).toMatchObject({ kind: 'connection', retryable: true });
+    expect(toRedisFault(new Error('Connection is closed.'))).toMatchObject({
+      kind: 'connection',
+      retryable: true,
+    });
     expect(toRedisFault('?')).toMatchObject({ kind: 'connection' });
   });
 });

@@ -29,8 +29,25 @@ export class RedisFault extends Fault {
  * for the entry's fault would spend attempts, and in the end bury rows, during an outage.
  */
 const SERVER_CONDITIONS: ReadonlySet<string> = new Set([
-  'LOADING', 'READONLY', 'OOM', 'MASTERDOWN', 'CLUSTERDOWN', 'BUSY', 'UNKILLABLE', 'NOREPLICAS', 'MISCONF',
-  'TRYAGAIN', 'MOVED', 'ASK', 'CROSSSLOT', 'NOAUTH', 'NOPERM', 'WRONGPASS', 'DENIED', 'NOPROTO', 'WRONGTYPE',
+  'LOADING',
+  'READONLY',
+  'OOM',
+  'MASTERDOWN',
+  'CLUSTERDOWN',
+  'BUSY',
+  'UNKILLABLE',
+  'NOREPLICAS',
+  'MISCONF',
+  'TRYAGAIN',
+  'MOVED',
+  'ASK',
+  'CROSSSLOT',
+  'NOAUTH',
+  'NOPERM',
+  'WRONGPASS',
+  'DENIED',
+  'NOPROTO',
+  'WRONGTYPE',
 ]);
 /** The same among replies that only say `ERR`. */
 const SERVER_CONDITION_TEXTS: readonly (readonly [RegExp, string])[] = [

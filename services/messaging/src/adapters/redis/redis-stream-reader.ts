@@ -195,8 +195,11 @@ export class RedisStreamReader implements StreamReader {
     for (const [stream, entries] of raw ?? []) {
       for (const [entryId, fields] of entries) {
         if (fields === null) continue;
-        const count = typeof deliveries === 'number' ? deliveries : (deliveries.get(`${stream} ${entryId}`) ?? 2);
-        decoded.push(decodeStreamEntry({ stream, entryId, deliveries: count }, fields, this.#options.payloadMaxBytes));
+        const count =
+          typeof deliveries === 'number' ? deliveries : (deliveries.get(`${stream} ${entryId}`) ?? 2);
+        decoded.push(
+          decodeStreamEntry({ stream, entryId, deliveries: count }, fields, this.#options.payloadMaxBytes),
+        );
       }
     }
     return decoded;
@@ -259,7 +262,9 @@ export class RedisStreamReader implements StreamReader {
   /** The partitions of this pod's own setting, and those beyond it that pods with a larger one have made. */
   async #findPartitions(): Promise<void> {
     const { stream, partitions } = this.#options;
-    const names = Array.from({ length: STREAM_PARTITIONS_MAX }, (_, partition) => streamName(stream, partition));
+    const names = Array.from({ length: STREAM_PARTITIONS_MAX }, (_, partition) =>
+      streamName(stream, partition),
+    );
     const exist = await this.#commands.pipeline((pipeline) => {
       for (const name of names) pipeline.exists(name);
     });

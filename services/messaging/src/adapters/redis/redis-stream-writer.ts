@@ -99,7 +99,11 @@ export class RedisStreamWriter implements StreamWriter {
     for (const entry of piece) pushStreamEntry(args, entry);
     try {
       const [appended, refused] = await this.#connection.run((client) => evaluate(client, key, args));
-      return refused === undefined ? { appended } : { appended, failure: entryFailure(replyFault(refused)) };
+      if (refused === undefined) return { appended };
+      const fault = replyFault(refused);
+      // Demoted; said inside a reply that is none of an error, so the connection could not see it.
+      if (fault.reason === 'READONLY') this.#connection.drop('READONLY');
+      return { appended, failure: entryFailure(fault) };
     } catch (error) {
       const fault = toRedisFault(error);
       // The whole call was refused: alone in it, an entry is to blame; among others, nobody knows which.

@@ -29,7 +29,12 @@ const messages = fc.record({
   messageId: fc.uuid(),
   eventId: fc.uuid(),
   seq: seqs.map((seq) => Math.max(1, seq)),
-  eventType: fc.oneof(fc.constant('MessageCreated'), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => !/[\p{Cc}\p{Cs}]/u.test(text))),
+  eventType: fc.oneof(
+    fc.constant('MessageCreated'),
+    fc
+      .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+      .filter((text) => !/[\p{Cc}\p{Cs}]/u.test(text)),
+  ),
   occurredAt: fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true }).map(Number),
   membersVersion: seqs,
   replayNo: seqs,
@@ -38,8 +43,26 @@ const messages = fc.record({
 
 /** Values that stand near the edge of what each field takes. */
 const odd = fc.oneof(
-  fc.constantFrom('', '0', '1', '01', '-1', '1.0', '1e3', ' 1', '9007199254740991', '9007199254740992', '10000000000000000'),
-  fc.constantFrom('2025-02-30T00:00:00.000Z', '2024-02-29T23:59:59.999Z', '2025-01-01T00:00:00Z', '2025-01-01T24:00:00.000Z', '2016-12-31T23:59:60.000Z'),
+  fc.constantFrom(
+    '',
+    '0',
+    '1',
+    '01',
+    '-1',
+    '1.0',
+    '1e3',
+    ' 1',
+    '9007199254740991',
+    '9007199254740992',
+    '10000000000000000',
+  ),
+  fc.constantFrom(
+    '2025-02-30T00:00:00.000Z',
+    '2024-02-29T23:59:59.999Z',
+    '2025-01-01T00:00:00Z',
+    '2025-01-01T24:00:00.000Z',
+    '2016-12-31T23:59:60.000Z',
+  ),
   fc.constantFrom('{', '{"a":1}', 'null', 'NaN', '"\u0000"', '[]', 'undefined', '\u0000', '\ud800'),
   fc.uuid(),
   fc.uuid().map((id) => id.toUpperCase()),
@@ -49,7 +72,14 @@ const odd = fc.oneof(
 const entries = fc
   .tuple(
     messages,
-    fc.array(fc.tuple(fc.constantFrom('set', 'repeat', 'drop', 'unknown'), fc.constantFrom(...STREAM_ENTRY_FIELDS), odd), { maxLength: 3 }),
+    fc.array(
+      fc.tuple(
+        fc.constantFrom('set', 'repeat', 'drop', 'unknown'),
+        fc.constantFrom(...STREAM_ENTRY_FIELDS),
+        odd,
+      ),
+      { maxLength: 3 },
+    ),
   )
   .map(([message, changes]) => {
     let flat = encode(message);
@@ -153,7 +183,12 @@ describe('decodeStreamEntry', () => {
     expect(entry).toMatchObject({ reason: 'bad_seq', eventId: '0b8a3c52-1d2f-4e0e-9f0a-3f6f0c1d2e3f' });
     expect(JSON.stringify(entry)).not.toContain('c2VjcmV0');
     expect(entry.fields.reveal()).toContain('c2VjcmV0');
-    expect(decode(['foo', 'bar'])).toMatchObject({ reason: 'bad_v', eventId: undefined, conversationId: undefined, occurredAt: undefined });
+    expect(decode(['foo', 'bar'])).toMatchObject({
+      reason: 'bad_v',
+      eventId: undefined,
+      conversationId: undefined,
+      occurredAt: undefined,
+    });
   });
 
   it('is not led astray by names of the prototype', () => {

@@ -1,4 +1,11 @@
-import { CANONICAL_INTEGER_PATTERN, formatTime, isEventType, isUuid, TIME_PATTERN, utf8Length } from '@sanctum/protocol';
+import {
+  CANONICAL_INTEGER_PATTERN,
+  formatTime,
+  isEventType,
+  isUuid,
+  TIME_PATTERN,
+  utf8Length,
+} from '@sanctum/protocol';
 import type { StreamEntry, StreamMessage } from '../../ports.ts';
 import { Sealed } from '../../sealed.ts';
 
@@ -109,7 +116,8 @@ function contentOf(fields: Fields, payloadMaxBytes: number): StreamMessage | str
   if (fields.resent !== '0' && fields.resent !== '1') return 'bad_resent';
   if (payload === undefined) return 'bad_payload';
   // A character takes at most three bytes: most payloads need no counting.
-  if (payload.length * 3 > payloadMaxBytes && utf8Length(payload) > payloadMaxBytes) return 'payload_too_large';
+  if (payload.length * 3 > payloadMaxBytes && utf8Length(payload) > payloadMaxBytes)
+    return 'payload_too_large';
   if (!isJson(payload)) return 'bad_payload';
   return {
     epoch,

@@ -78,7 +78,13 @@ export class GroupFigures {
     const replies = await connection.pipeline((pipeline) => {
       pipeline.time();
       states.forEach((state, i) => {
-        pipeline.xrange(streams[i] as string, state === undefined ? '-' : `(${state.lastDeliveredId}`, '+', 'COUNT', 1);
+        pipeline.xrange(
+          streams[i] as string,
+          state === undefined ? '-' : `(${state.lastDeliveredId}`,
+          '+',
+          'COUNT',
+          1,
+        );
       });
     });
     const [time, ...unread] = replies as [(number | string)[], ...[id: string, fields: string[]][][]];
@@ -113,7 +119,8 @@ function stateOf(stream: unknown[], groups: unknown[][], name: string): GroupSta
   return {
     length: Number(fields.get('length')),
     entriesAdded: Number(fields.get('entries-added')),
-    entriesRead: typeof group.get('entries-read') === 'number' ? Number(group.get('entries-read')) : undefined,
+    entriesRead:
+      typeof group.get('entries-read') === 'number' ? Number(group.get('entries-read')) : undefined,
     pending: Number(group.get('pending')),
     lastDeliveredId: String(group.get('last-delivered-id')),
   };

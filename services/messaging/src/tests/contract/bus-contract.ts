@@ -31,11 +31,16 @@ export function busContract(name: string, makeHarness: () => Promise<BusHarness>
       await subscriber.subscribe(channels);
       return { subscriber, heard };
     }
-    const say = (channel: Channel, text: string) => publisher.publish([{ channel, bytes: Buffer.from(text) }]);
+    const say = (channel: Channel, text: string) =>
+      publisher.publish([{ channel, bytes: Buffer.from(text) }]);
 
     it('brings a message to everyone who subscribed its channel, in order', async () => {
       const channel: Channel = `c:${randomUUID()}`;
-      const [one, two, other] = [await listen(channel), await listen(channel, 'wake'), await listen(`c:${randomUUID()}`)];
+      const [one, two, other] = [
+        await listen(channel),
+        await listen(channel, 'wake'),
+        await listen(`c:${randomUUID()}`),
+      ];
       await publisher.publish(['a', 'b', 'c'].map((text) => ({ channel, bytes: Buffer.from(text) })));
       await say('wake', 'd');
       await eventually(() => expect(one.heard).toEqual([`${channel} a`, `${channel} b`, `${channel} c`]));

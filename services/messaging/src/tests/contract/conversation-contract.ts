@@ -8,9 +8,17 @@ export function conversationContract(log: () => LogUnderTest): void {
 
   test('the same creation again is the same, in whatever order its members come', async () => {
     const id = randomUUID();
-    expect(await create(id, 'olga', ['rita', 'sam'])).toEqual({ kind: 'created', head: 0, membersVersion: 1 });
+    expect(await create(id, 'olga', ['rita', 'sam'])).toEqual({
+      kind: 'created',
+      head: 0,
+      membersVersion: 1,
+    });
     await appendTexts(log(), id, 'rita', ['hello']);
-    expect(await create(id, 'olga', ['sam', 'olga', 'rita', 'sam'])).toEqual({ kind: 'same', head: 1, membersVersion: 1 });
+    expect(await create(id, 'olga', ['sam', 'olga', 'rita', 'sam'])).toEqual({
+      kind: 'same',
+      head: 1,
+      membersVersion: 1,
+    });
   });
 
   test('another creation of a known id is refused', async () => {
@@ -31,10 +39,14 @@ export function conversationContract(log: () => LogUnderTest): void {
 
   test('created twice at the same moment it is made once', async () => {
     const id = randomUUID();
-    const kinds = (await Promise.all(Array.from({ length: 6 }, () => create(id, 'olga', ['rita'])))).map(({ kind }) => kind);
+    const kinds = (await Promise.all(Array.from({ length: 6 }, () => create(id, 'olga', ['rita'])))).map(
+      ({ kind }) => kind,
+    );
     expect(kinds.filter((kind) => kind === 'created')).toHaveLength(1);
     expect(kinds.filter((kind) => kind === 'same')).toHaveLength(5);
-    expect((await log().reader.readMembers([{ conversationId: id, userIds: ['olga', 'rita'] }]))[0]!.members.size).toBe(2);
+    expect(
+      (await log().reader.readMembers([{ conversationId: id, userIds: ['olga', 'rita'] }]))[0]!.members.size,
+    ).toBe(2);
   });
 
   test('nobody is in more conversations than one can be in, and then nothing is made', async () => {
@@ -49,21 +61,28 @@ export function conversationContract(log: () => LogUnderTest): void {
 
   test("lists a user's present conversations by id, page after page", async () => {
     const user = `lister-${randomUUID()}`;
-    const ids = await Promise.all(Array.from({ length: 5 }, async () => (await newConversation(log(), user)).conversationId));
+    const ids = await Promise.all(
+      Array.from({ length: 5 }, async () => (await newConversation(log(), user)).conversationId),
+    );
     ids.sort();
     await log().conversations.removeMember({ conversationId: ids[2]!, actor: member(user), userId: user });
     const list = async (after: string | undefined, limit: number) =>
-      (await log().conversations.listConversations({ userId: user, after, limit })).map((view) => view.conversationId);
+      (await log().conversations.listConversations({ userId: user, after, limit })).map(
+        (view) => view.conversationId,
+      );
     expect(await list(undefined, 10)).toEqual([ids[0], ids[1], ids[3], ids[4]]);
     expect(await list(undefined, 2)).toEqual([ids[0], ids[1]]);
     expect(await list(ids[1], 2)).toEqual([ids[3], ids[4]]);
     expect(await list(ids[4], 2)).toEqual([]);
-    expect(await log().conversations.listConversations({ userId: 'nobody', after: undefined, limit: 10 })).toEqual([]);
+    expect(
+      await log().conversations.listConversations({ userId: 'nobody', after: undefined, limit: 10 }),
+    ).toEqual([]);
   });
 
   test('shows a conversation to its members as it is to each of them', async () => {
     const { conversationId, owner } = await newConversation(log());
-    const get = (userId: string) => log().conversations.getConversation({ conversationId, actor: member(userId) });
+    const get = (userId: string) =>
+      log().conversations.getConversation({ conversationId, actor: member(userId) });
     expect(await get(owner)).toEqual({
       conversationId,
       head: 0,
@@ -86,15 +105,21 @@ export function conversationContract(log: () => LogUnderTest): void {
   test('an operator sees every conversation, a stranger none', async () => {
     const { conversationId, owner } = await newConversation(log());
     const at = { conversationId, after: undefined, limit: 10 };
-    expect(await log().conversations.getConversation({ conversationId, actor: member('stranger') })).toBeUndefined();
+    expect(
+      await log().conversations.getConversation({ conversationId, actor: member('stranger') }),
+    ).toBeUndefined();
     expect(await log().conversations.listMembers({ ...at, actor: member('stranger') })).toBeUndefined();
-    expect(await log().conversations.getConversation({ conversationId, actor: operating })).toMatchObject({ joinedSeq: 1 });
+    expect(await log().conversations.getConversation({ conversationId, actor: operating })).toMatchObject({
+      joinedSeq: 1,
+    });
     expect(await log().conversations.listMembers({ ...at, actor: operating })).toEqual([
       { userId: owner, role: 'owner', joinedSeq: 1 },
     ]);
     const unknown = { conversationId: randomUUID(), actor: operating };
     expect(await log().conversations.getConversation(unknown)).toBeUndefined();
-    expect(await log().conversations.listMembers({ ...unknown, after: undefined, limit: 10 })).toBeUndefined();
+    expect(
+      await log().conversations.listMembers({ ...unknown, after: undefined, limit: 10 }),
+    ).toBeUndefined();
   });
 
   test('lists present members by the bytes of their ids, page after page', async () => {
@@ -103,7 +128,12 @@ export function conversationContract(log: () => LogUnderTest): void {
     const { conversationId } = await newConversation(log(), 'M', members);
     await log().conversations.removeMember({ conversationId, actor: member('M'), userId: 'b' });
     const list = async (after: string | undefined, limit: number) => {
-      const found = await log().conversations.listMembers({ conversationId, actor: member('M'), after, limit });
+      const found = await log().conversations.listMembers({
+        conversationId,
+        actor: member('M'),
+        after,
+        limit,
+      });
       return found!.map((view) => view.userId);
     };
     expect(await list(undefined, 10)).toEqual(['B', 'M', 'a', 'é', '\uFF5E', '\u{1F600}']);

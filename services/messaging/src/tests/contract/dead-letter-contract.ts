@@ -51,7 +51,10 @@ export function deadLetterContract(log: () => LogUnderTest): void {
       conversationId: strange,
       occurredAt: strange,
     });
-    await log().deadLetters.recordMalformed([one, entry({ eventId: 'NULL', conversationId: '', occurredAt: '{}' })], 'messaging-hub');
+    await log().deadLetters.recordMalformed(
+      [one, entry({ eventId: 'NULL', conversationId: '', occurredAt: '{}' })],
+      'messaging-hub',
+    );
     expect(await recorded(one.entryId)).toMatchObject([{ attempts: 1 }]);
   });
 

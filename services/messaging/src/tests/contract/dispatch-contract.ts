@@ -1,7 +1,13 @@
 import { beforeEach, expect, test } from 'vitest';
 import { bucketOf } from '../../adapters/memory/log-state.ts';
 import type { OutboxRow, Verdict } from '../../ports.ts';
-import { appendTexts, newConversation, PAYLOAD_LIMIT_BYTES, textOf, type LogUnderTest } from './log-under-test.ts';
+import {
+  appendTexts,
+  newConversation,
+  PAYLOAD_LIMIT_BYTES,
+  textOf,
+  type LogUnderTest,
+} from './log-under-test.ts';
 
 type Publish = (rows: readonly OutboxRow[], epoch: number) => Promise<readonly Verdict[]>;
 
@@ -9,7 +15,9 @@ const sendAll: Publish = async (rows) => rows.map(() => ({ kind: 'sent' }));
 const failFirst =
   (parkMs: number): Publish =>
   async (rows) =>
-    rows.map((_, index) => (index === 0 ? { kind: 'failed', error: 'refused', parkMs } : { kind: 'untouched' }));
+    rows.map((_, index) =>
+      index === 0 ? { kind: 'failed', error: 'refused', parkMs } : { kind: 'untouched' },
+    );
 const nothing: Publish = () => Promise.reject(new Error('nothing was to be published'));
 
 export function dispatchContract(log: () => LogUnderTest): void {
@@ -35,7 +43,8 @@ export function dispatchContract(log: () => LogUnderTest): void {
       return { conversationId, owner };
     }
   };
-  const textsOf = (rows: readonly OutboxRow[]) => rows.map(({ message }) => message && textOf(message.payload));
+  const textsOf = (rows: readonly OutboxRow[]) =>
+    rows.map(({ message }) => message && textOf(message.payload));
   const collect = (into: (string | undefined)[], publish: Publish = sendAll): Publish => {
     return (rows, epoch) => {
       into.push(...textsOf(rows));
@@ -103,7 +112,9 @@ export function dispatchContract(log: () => LogUnderTest): void {
     const { bucket } = await filled('a', 'b');
     const result = await round(bucket, async (rows) => {
       expect(await round(bucket, nothing)).toMatchObject({ status: 'busy', picked: 0 });
-      expect(await log().dispatch.resendBucket(bucket, { withinMs: 1000, everyMs: 0 }, async () => {})).toBe(0);
+      expect(await log().dispatch.resendBucket(bucket, { withinMs: 1000, everyMs: 0 }, async () => {})).toBe(
+        0,
+      );
       return rows.map(() => ({ kind: 'sent' }));
     });
     expect(result).toMatchObject({ status: 'done', sent: 2 });
@@ -130,7 +141,11 @@ export function dispatchContract(log: () => LogUnderTest): void {
     const { conversationId, bucket } = await filled('a', 'b');
     const result = await round(bucket, failFirst(60_000));
     expect(result).toMatchObject({ picked: 2, sent: 0, failed: 1 });
-    expect(await row(conversationId, 1)).toMatchObject({ status: 'pending', attempts: 1, lastError: 'refused' });
+    expect(await row(conversationId, 1)).toMatchObject({
+      status: 'pending',
+      attempts: 1,
+      lastError: 'refused',
+    });
     expect(await log().dispatch.pendingBuckets()).toEqual([]);
     expect(await round(bucket, nothing)).toMatchObject({ status: 'empty' });
 
@@ -159,7 +174,12 @@ export function dispatchContract(log: () => LogUnderTest): void {
     expect(await round(bucket, nothing)).toMatchObject({ status: 'empty' });
 
     await log().operator.requeueDead(conversationId);
-    expect(await row(conversationId, 1)).toMatchObject({ status: 'pending', attempts: 0, replayNo: 1, lastError: undefined });
+    expect(await row(conversationId, 1)).toMatchObject({
+      status: 'pending',
+      attempts: 0,
+      replayNo: 1,
+      lastError: undefined,
+    });
     const seen: (string | undefined)[] = [];
     await round(bucket, collect(seen));
     expect(seen).toEqual(['a']);
@@ -174,7 +194,11 @@ export function dispatchContract(log: () => LogUnderTest): void {
       return [{ kind: 'sent' }, { kind: 'dead', error: 'too_large' }];
     });
     expect(result).toMatchObject({ sent: 1, dead: 1 });
-    expect(await row(conversationId, seq)).toMatchObject({ status: 'dead', attempts: 0, lastError: 'too_large' });
+    expect(await row(conversationId, seq)).toMatchObject({
+      status: 'dead',
+      attempts: 0,
+      lastError: 'too_large',
+    });
   });
 
   test('a replay goes out again, with its number', async () => {
@@ -263,7 +287,12 @@ export function dispatchContract(log: () => LogUnderTest): void {
 
   const ownerOf = async (conversationId: string) => {
     const actor = { userId: 'on-call', manage: false, operate: true };
-    const members = await log().conversations.listMembers({ conversationId, actor, after: undefined, limit: 1 });
+    const members = await log().conversations.listMembers({
+      conversationId,
+      actor,
+      after: undefined,
+      limit: 1,
+    });
     return members?.[0]?.userId;
   };
 }

@@ -2,10 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { Fault } from '../../errors.ts';
 import { Sealed } from '../../sealed.ts';
-import { appendPatiently, appendTexts, member, newConversation, request, textOf, WHOLE, type LogUnderTest } from './log-under-test.ts';
+import {
+  appendPatiently,
+  appendTexts,
+  member,
+  newConversation,
+  request,
+  textOf,
+  WHOLE,
+  type LogUnderTest,
+} from './log-under-test.ts';
 
 export function intakeContract(log: () => LogUnderTest): void {
-  const append = (...requests: ReturnType<typeof request>[]) => log().intake.append(requests, { waitForLock: false });
+  const append = (...requests: ReturnType<typeof request>[]) =>
+    log().intake.append(requests, { waitForLock: false });
   const page = async (conversationId: string) => {
     const [found] = await log().reader.readPages([{ conversationId, after: 0, ...WHOLE }]);
     return found!;
@@ -85,7 +95,9 @@ export function intakeContract(log: () => LogUnderTest): void {
     await append(sent);
     const other = request(conversationId, owner, 'other', sent.messageId);
     expect(await append(other)).toEqual([{ kind: 'reused' }]);
-    expect(await append(request(conversationId, 'stranger', 'other', sent.messageId))).toEqual([{ kind: 'not_member' }]);
+    expect(await append(request(conversationId, 'stranger', 'other', sent.messageId))).toEqual([
+      { kind: 'not_member' },
+    ]);
     expect((await page(conversationId)).head).toBe(1);
   });
 
@@ -114,7 +126,11 @@ export function intakeContract(log: () => LogUnderTest): void {
       request(conversationId, 'stranger'),
       request(conversationId, owner),
     );
-    expect(outcomes).toMatchObject([{ kind: 'not_member' }, { kind: 'not_member' }, { kind: 'accepted', seq: 1 }]);
+    expect(outcomes).toMatchObject([
+      { kind: 'not_member' },
+      { kind: 'not_member' },
+      { kind: 'accepted', seq: 1 },
+    ]);
   });
 
   test("a held counter makes its conversation's messages busy, and no others", async () => {
@@ -122,20 +138,27 @@ export function intakeContract(log: () => LogUnderTest): void {
     const free = await newConversation(log());
     const release = await log().operator.holdCounter(held.conversationId);
     try {
-      const outcomes = await append(request(held.conversationId, held.owner), request(free.conversationId, free.owner));
+      const outcomes = await append(
+        request(held.conversationId, held.owner),
+        request(free.conversationId, free.owner),
+      );
       expect(outcomes).toMatchObject([{ kind: 'busy' }, { kind: 'accepted', seq: 1 }]);
       const waiting = log().intake.append([request(held.conversationId, held.owner)], { waitForLock: true });
       await expect(waiting).rejects.toMatchObject({ name: 'Fault', code: 'contention', retryable: true });
     } finally {
       await release();
     }
-    expect(await append(request(held.conversationId, held.owner))).toMatchObject([{ kind: 'accepted', seq: 1 }]);
+    expect(await append(request(held.conversationId, held.owner))).toMatchObject([
+      { kind: 'accepted', seq: 1 },
+    ]);
   });
 
   test('a row that can never be stored takes its whole group with it, and says nothing of its content', async () => {
     const { conversationId, owner } = await newConversation(log());
     const bad = { ...request(conversationId, owner), payload: new Sealed('{"ciphertext": "secret\\u0000"}') };
-    const failure: unknown = await append(request(conversationId, owner), bad).catch((error: unknown) => error);
+    const failure: unknown = await append(request(conversationId, owner), bad).catch(
+      (error: unknown) => error,
+    );
     expect(failure).toBeInstanceOf(Fault);
     expect(failure).toMatchObject({ code: 'bad_row', retryable: false });
     expect(JSON.stringify(failure) + String((failure as Fault).stack)).not.toContain('secret');
@@ -171,9 +194,7 @@ export function intakeContract(log: () => LogUnderTest): void {
   test('the same message in two groups at once is stored once', async () => {
     const { conversationId, owner } = await newConversation(log());
     const sent = request(conversationId, owner, 'once');
-    const answers = await Promise.all(
-      Array.from({ length: 8 }, () => appendPatiently(log(), [sent])),
-    );
+    const answers = await Promise.all(Array.from({ length: 8 }, () => appendPatiently(log(), [sent])));
     const kinds = answers.flat().map((outcome) => outcome.kind);
     expect(kinds.filter((kind) => kind === 'accepted')).toHaveLength(1);
     expect(kinds.filter((kind) => kind === 'duplicate')).toHaveLength(7);
@@ -185,7 +206,7 @@ export function intakeContract(log: () => LogUnderTest): void {
     const seqs: number[] = [];
     let removed = false;
     const write = async () => {
-      for (let stopped = false; !stopped; ) {
+      for (let stopped = false; !stopped;) {
         const last = removed;
         const [outcome] = await appendPatiently(log(), [request(conversationId, 'rita')]);
         if (outcome?.kind === 'accepted') seqs.push(outcome.seq);

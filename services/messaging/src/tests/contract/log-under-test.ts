@@ -1,6 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Fault } from '../../errors.ts';
-import type { AppendOutcome, AppendRequest, ConversationLog, DeadLetterLog, DispatchLog, IntakeLog, ReaderLog } from '../../ports.ts';
+import type {
+  AppendOutcome,
+  AppendRequest,
+  ConversationLog,
+  DeadLetterLog,
+  DispatchLog,
+  IntakeLog,
+  ReaderLog,
+} from '../../ports.ts';
 import { Sealed } from '../../sealed.ts';
 
 /** Payloads above it fit no frame, in the logs that the contract is tried on. */
@@ -20,7 +28,12 @@ export interface LogUnderTest {
 /** What is done to a log from outside: at a prompt, by other pods, by time. */
 export interface Operator {
   /** The runbook's INSERT of five columns; resolves with its seq. */
-  insertRow(row: { conversationId: string; messageId?: string; eventType?: string; payload: string }): Promise<number>;
+  insertRow(row: {
+    conversationId: string;
+    messageId?: string;
+    eventType?: string;
+    payload: string;
+  }): Promise<number>;
   /** The runbook's UPDATE … SET status = 'pending', attempts = 0, dispatched_at = NULL. */
   replay(conversationId: string, from: number, to: number): Promise<void>;
   requeueDead(conversationId: string): Promise<void>;
@@ -102,7 +115,10 @@ export async function appendTexts(
 /**
  * Appends a group as intake does: waiting for its counters, and again when a busy machine made it wait too long.
  */
-export async function appendPatiently(log: LogUnderTest, requests: readonly AppendRequest[]): Promise<AppendOutcome[]> {
+export async function appendPatiently(
+  log: LogUnderTest,
+  requests: readonly AppendRequest[],
+): Promise<AppendOutcome[]> {
   for (;;) {
     try {
       return await log.intake.append(requests, { waitForLock: true });

@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { Actor } from '../../ports.ts';
-import { appendTexts, manager, member, newConversation, operating, type LogUnderTest } from './log-under-test.ts';
+import {
+  appendTexts,
+  manager,
+  member,
+  newConversation,
+  operating,
+  type LogUnderTest,
+} from './log-under-test.ts';
 
 export function membershipContract(log: () => LogUnderTest): void {
   const add = (conversationId: string, actor: Actor, userId: string) =>
@@ -15,7 +22,11 @@ export function membershipContract(log: () => LogUnderTest): void {
     const added = await add(conversationId, member(owner), 'rita');
     expect(added).toEqual({ kind: 'added', joinedSeq: 3, membersVersion: 2 });
     await appendTexts(log(), conversationId, 'rita', ['c']);
-    expect(await add(conversationId, member(owner), 'rita')).toEqual({ kind: 'present', joinedSeq: 3, membersVersion: 2 });
+    expect(await add(conversationId, member(owner), 'rita')).toEqual({
+      kind: 'present',
+      joinedSeq: 3,
+      membersVersion: 2,
+    });
   });
 
   test('who leaves and comes back sees what follows, with the same role', async () => {
@@ -23,7 +34,11 @@ export function membershipContract(log: () => LogUnderTest): void {
     await appendTexts(log(), conversationId, owner, ['a', 'b']);
     expect(await remove(conversationId, member('rita'), 'rita')).toEqual({ kind: 'removed' });
     await appendTexts(log(), conversationId, owner, ['c']);
-    expect(await add(conversationId, member(owner), 'rita')).toEqual({ kind: 'added', joinedSeq: 4, membersVersion: 3 });
+    expect(await add(conversationId, member(owner), 'rita')).toEqual({
+      kind: 'added',
+      joinedSeq: 4,
+      membersVersion: 3,
+    });
 
     expect(await remove(conversationId, member(owner), owner)).toEqual({ kind: 'removed' });
     expect(await add(conversationId, manager, owner)).toMatchObject({ kind: 'added' });
@@ -35,8 +50,12 @@ export function membershipContract(log: () => LogUnderTest): void {
     expect(await add(conversationId, member('rita'), 'tom')).toEqual({ kind: 'not_owner' });
     expect(await remove(conversationId, member('rita'), 'sam')).toEqual({ kind: 'not_owner' });
     expect(await add(conversationId, member('stranger'), 'tom')).toEqual({ kind: 'conversation_not_found' });
-    expect(await remove(conversationId, member('stranger'), 'sam')).toEqual({ kind: 'conversation_not_found' });
-    expect(await remove(conversationId, member('stranger'), 'stranger')).toEqual({ kind: 'conversation_not_found' });
+    expect(await remove(conversationId, member('stranger'), 'sam')).toEqual({
+      kind: 'conversation_not_found',
+    });
+    expect(await remove(conversationId, member('stranger'), 'stranger')).toEqual({
+      kind: 'conversation_not_found',
+    });
     expect(await add(conversationId, operating, 'tom')).toEqual({ kind: 'conversation_not_found' });
     expect(await add(conversationId, manager, 'tom')).toMatchObject({ kind: 'added' });
     expect(await remove(conversationId, manager, 'tom')).toEqual({ kind: 'removed' });
@@ -64,10 +83,12 @@ export function membershipContract(log: () => LogUnderTest): void {
     const { conversationId, owner } = await newConversation(log());
     await log().operator.fillUser('busy-bee');
     expect(await add(conversationId, member(owner), 'busy-bee')).toEqual({ kind: 'too_many_conversations' });
-    expect(await log().conversations.getConversation({ conversationId, actor: member(owner) })).toMatchObject({
-      membersVersion: 1,
-      memberCount: 1,
-    });
+    expect(await log().conversations.getConversation({ conversationId, actor: member(owner) })).toMatchObject(
+      {
+        membersVersion: 1,
+        memberCount: 1,
+      },
+    );
     await log().operator.fillConversation(conversationId);
     expect(await add(conversationId, member(owner), 'rita')).toEqual({ kind: 'conversation_full' });
   });
@@ -93,14 +114,20 @@ export function membershipContract(log: () => LogUnderTest): void {
 
   test('members come and go everywhere at once without a deadlock', async () => {
     const users = Array.from({ length: 6 }, (_, index) => `crowd-${index}-${randomUUID()}`);
-    const conversations = await Promise.all(users.map((user) => newConversation(log(), user, users.toReversed())));
+    const conversations = await Promise.all(
+      users.map((user) => newConversation(log(), user, users.toReversed())),
+    );
     const changes = conversations.flatMap(({ conversationId, owner }) =>
       users
         .filter((user) => user !== owner)
         .flatMap((user) => [
           remove(conversationId, member(owner), user),
           add(conversationId, member(owner), user),
-          log().conversations.createConversation({ conversationId: randomUUID(), owner: user, members: users }),
+          log().conversations.createConversation({
+            conversationId: randomUUID(),
+            owner: user,
+            members: users,
+          }),
         ]),
     );
     const kinds = new Set((await Promise.all(changes)).map(({ kind }) => kind));

@@ -17,7 +17,8 @@ describeLogContract('the memory log', async (): Promise<LogUnderTest> => {
     deadLetters: log.deadLetters,
     operator: {
       insertRow: async (row) =>
-        log.insertRow({ messageId: randomUUID(), eventId: randomUUID(), eventType: 'MessageCreated', ...row }).seq,
+        log.insertRow({ messageId: randomUUID(), eventId: randomUUID(), eventType: 'MessageCreated', ...row })
+          .seq,
       replay: async (conversationId, from, to) => void log.replay(conversationId, from, to),
       requeueDead: async (conversationId) => void log.requeueDead(conversationId),
       markDead: async (conversationId, seq) => log.markDead(conversationId, seq),
@@ -35,7 +36,11 @@ describeLogContract('the memory log', async (): Promise<LogUnderTest> => {
       },
       fillUser: async (userId) => {
         for (let count = 0; count < CONVERSATIONS_PER_USER_MAX; count += 1) {
-          await conversations.createConversation({ conversationId: randomUUID(), owner: userId, members: [] });
+          await conversations.createConversation({
+            conversationId: randomUUID(),
+            owner: userId,
+            members: [],
+          });
         }
       },
       fillConversation: async (conversationId) => {

@@ -16,9 +16,18 @@ function makeHarness(latencyMs: () => number): Promise<StreamHarness> {
   return Promise.resolve({
     log,
     writer: () => Promise.resolve(redis.writer()),
-    reader: ({ consumer = 'one', partitions = 1, batchSize = 128, blockMs = 1_000, claimIdleMs = 5_000 } = {}) =>
-      Promise.resolve(redis.reader({ group: 'messaging-hub', consumer, partitions, batchSize, blockMs, claimIdleMs })),
-    addMalformed: () => Promise.resolve(redis.addMalformed(0, { reason: 'bad_seq', fields: new Sealed('[]') })),
+    reader: ({
+      consumer = 'one',
+      partitions = 1,
+      batchSize = 128,
+      blockMs = 1_000,
+      claimIdleMs = 5_000,
+    } = {}) =>
+      Promise.resolve(
+        redis.reader({ group: 'messaging-hub', consumer, partitions, batchSize, blockMs, claimIdleMs }),
+      ),
+    addMalformed: () =>
+      Promise.resolve(redis.addMalformed(0, { reason: 'bad_seq', fields: new Sealed('[]') })),
     poison: () => streamMessage({ payload: POISON }),
     trim: (partition, length) => done(() => redis.trim(partition, length)),
     flushAll: () => done(() => redis.flushAll()),
@@ -36,7 +45,10 @@ describe('MemoryRedis', () => {
     const redis = new MemoryRedis({ clock: systemClock, log: new RecordedLog() });
     const entries = conversationMessages(4);
     redis.refuses = ({ message }) => (message.seq === 3 ? 'ERR' : undefined);
-    expect(await redis.writer().append(0, entries)).toEqual({ appended: 2, failure: { kind: 'entry', reason: 'ERR' } });
+    expect(await redis.writer().append(0, entries)).toEqual({
+      appended: 2,
+      failure: { kind: 'entry', reason: 'ERR' },
+    });
     expect(redis.stream(0).length).toBe(2);
   });
 
@@ -44,7 +56,10 @@ describe('MemoryRedis', () => {
     const redis = new MemoryRedis({ clock: systemClock, log: new RecordedLog() });
     redis.condition = 'OOM';
     const writer = redis.writer();
-    expect(await writer.append(0, conversationMessages(1))).toEqual({ appended: 0, failure: { kind: 'outage', reason: 'OOM' } });
+    expect(await writer.append(0, conversationMessages(1))).toEqual({
+      appended: 0,
+      failure: { kind: 'outage', reason: 'OOM' },
+    });
     expect([writer.available, await writer.ping()]).toEqual([true, true]);
   });
 

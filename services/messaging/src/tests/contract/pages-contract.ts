@@ -35,7 +35,13 @@ export function pagesContract(log: () => LogUnderTest): void {
 
   test('rows behind the cursor, with the head of the same moment', async () => {
     const id = await filled();
-    expect(await readPage(id)).toMatchObject({ epoch: 1, head: 5, floor: 0, membersVersion: 1, complete: true });
+    expect(await readPage(id)).toMatchObject({
+      epoch: 1,
+      head: 5,
+      floor: 0,
+      membersVersion: 1,
+      complete: true,
+    });
     expect(shape((await readPage(id)).rows)).toEqual(['1 ready', '2 ready', '3 ready', '4 ready', '5 ready']);
     expect(shape((await readPage(id, { after: 3 })).rows)).toEqual(['4 ready', '5 ready']);
     expect(await readPage(id, { after: 5 })).toMatchObject({ head: 5, rows: [], complete: true });
@@ -50,7 +56,12 @@ export function pagesContract(log: () => LogUnderTest): void {
       { conversationId: a, after: 3, ...WHOLE },
       { conversationId: b, after: 0, ...WHOLE, limit: 1 },
     ]);
-    expect(pages.map((page) => page && shape(page.rows))).toEqual([['5 ready'], undefined, ['4 ready', '5 ready'], ['1 ready']]);
+    expect(pages.map((page) => page && shape(page.rows))).toEqual([
+      ['5 ready'],
+      undefined,
+      ['4 ready', '5 ready'],
+      ['1 ready'],
+    ]);
     expect(pages.map((page) => page?.complete)).toEqual([true, undefined, true, false]);
     expect(await log().reader.readPages([])).toEqual([]);
   });

@@ -12,7 +12,12 @@ import { PAYLOAD_LIMIT_BYTES, type LogUnderTest, type Operator } from './log-und
 
 describeLogContract('the Postgres log', async (): Promise<LogUnderTest> => {
   const url = await freshDatabase();
-  const pool = new PostgresPool({ url, applicationName: 'contract', maxConnections: 10, callTimeoutMs: 20_000 });
+  const pool = new PostgresPool({
+    url,
+    applicationName: 'contract',
+    maxConnections: 10,
+    callTimeoutMs: 20_000,
+  });
   const prompt = new pg.Pool({ connectionString: url });
   const limit = { payloadLimitBytes: PAYLOAD_LIMIT_BYTES };
   return {
@@ -42,7 +47,12 @@ function operatorAt(prompt: pg.Pool): Operator {
   };
   const outbox = 'messaging.message_outbox';
   return {
-    insertRow: async ({ conversationId, messageId = randomUUID(), eventType = 'MessageCreated', payload }) => {
+    insertRow: async ({
+      conversationId,
+      messageId = randomUUID(),
+      eventType = 'MessageCreated',
+      payload,
+    }) => {
       const [row] = await run(
         `INSERT INTO ${outbox} (event_id, message_id, event_type, aggregate_id, payload)
          VALUES (gen_random_uuid(), $1, $2, $3, $4) RETURNING seq`,
@@ -65,39 +75,78 @@ function operatorAt(prompt: pg.Pool): Operator {
       );
     },
     markDead: async (conversationId, seq) => {
-      await run(`UPDATE ${outbox} SET status = 'dead' WHERE aggregate_id = $1 AND seq = $2`, [conversationId, seq]);
+      await run(`UPDATE ${outbox} SET status = 'dead' WHERE aggregate_id = $1 AND seq = $2`, [
+        conversationId,
+        seq,
+      ]);
     },
     loseRow: async (conversationId, seq) => {
       await run(`DELETE FROM ${outbox} WHERE aggregate_id = $1 AND seq = $2`, [conversationId, seq]);
     },
     expireUpTo: async (conversationId, seq) => {
-      await run(`UPDATE messaging.conversation SET floor_seq = $2 WHERE conversation_id = $1`, [conversationId, seq]);
-      await run(`DELETE FROM ${outbox} WHERE aggregate_id = $1 AND seq <= $2 AND status <> 'dead'`, [conversationId, seq]);
-      await run(`UPDATE ${outbox} SET kept = true WHERE aggregate_id = $1 AND seq <= $2`, [conversationId, seq]);
+      await run(`UPDATE messaging.conversation SET floor_seq = $2 WHERE conversation_id = $1`, [
+        conversationId,
+        seq,
+      ]);
+      await run(`DELETE FROM ${outbox} WHERE aggregate_id = $1 AND seq <= $2 AND status <> 'dead'`, [
+        conversationId,
+        seq,
+      ]);
+      await run(`UPDATE ${outbox} SET kept = true WHERE aggregate_id = $1 AND seq <= $2`, [
+        conversationId,
+        seq,
+      ]);
     },
     raiseEpoch: async () => {
       await run('UPDATE messaging.log_epoch SET epoch = epoch + 1, raised_at = now()');
     },
     passTime: async (ms) => {
       const step = `$1 * interval '1 millisecond'`;
-      await run(`UPDATE ${outbox} SET next_attempt_at = next_attempt_at - ${step} WHERE next_attempt_at IS NOT NULL`, [ms]);
-      await run(`UPDATE ${outbox} SET dispatched_at = dispatched_at - ${step} WHERE dispatched_at IS NOT NULL`, [ms]);
+      await run(
+        `UPDATE ${outbox} SET next_attempt_at = next_attempt_at - ${step} WHERE next_attempt_at IS NOT NULL`,
+        [ms],
+      );
+      await run(
+        `UPDATE ${outbox} SET dispatched_at = dispatched_at - ${step} WHERE dispatched_at IS NOT NULL`,
+        [ms],
+      );
       await run(`UPDATE messaging.dispatch_bucket SET resent_at = resent_at - ${step}`, [ms]);
     },
     holdCounter: (id) => hold('SELECT FROM messaging.conversation WHERE conversation_id = $1 FOR UPDATE', id),
-    holdBucket: (bucket) => hold('SELECT FROM messaging.dispatch_bucket WHERE bucket = $1 FOR UPDATE', bucket),
+    holdBucket: (bucket) =>
+      hold('SELECT FROM messaging.dispatch_bucket WHERE bucket = $1 FOR UPDATE', bucket),
     fillUser: async (userId) => {
-      await run('INSERT INTO messaging.user_state (user_id, conversation_count) VALUES ($1, 10000)', [userId]);
+      await run('INSERT INTO messaging.user_state (user_id, conversation_count) VALUES ($1, 10000)', [
+        userId,
+      ]);
     },
     fillConversation: async (conversationId) => {
-      await run('UPDATE messaging.conversation SET member_count = 10000 WHERE conversation_id = $1', [conversationId]);
+      await run('UPDATE messaging.conversation SET member_count = 10000 WHERE conversation_id = $1', [
+        conversationId,
+      ]);
     },
     row: async (conversationId, seq) => {
-      const [row] = await run(`SELECT * FROM ${outbox} WHERE aggregate_id = $1 AND seq = $2`, [conversationId, seq]);
+      const [row] = await run(`SELECT * FROM ${outbox} WHERE aggregate_id = $1 AND seq = $2`, [
+        conversationId,
+        seq,
+      ]);
       if (row === undefined) return undefined;
-      const { status, attempts, replay_no: replayNo, last_error: lastError, dispatched_at: dispatchedAt } = row;
-      return { status, attempts, replayNo, lastError: lastError ?? undefined, dispatched: dispatchedAt !== null };
+      const {
+        status,
+        attempts,
+        replay_no: replayNo,
+        last_error: lastError,
+        dispatched_at: dispatchedAt,
+      } = row;
+      return {
+        status,
+        attempts,
+        replayNo,
+        lastError: lastError ?? undefined,
+        dispatched: dispatchedAt !== null,
+      };
     },
-    deadLetters: () => run('SELECT entry_id AS "entryId", group_name AS "group", reason, attempts FROM messaging.message_dlq'),
+    deadLetters: () =>
+      run('SELECT entry_id AS "entryId", group_name AS "group", reason, attempts FROM messaging.message_dlq'),
   };
 }

@@ -140,7 +140,10 @@ export function readerContract(log: () => LogUnderTest): void {
     const { users, epoch } = await read([sam, 'nobody', rita], false);
     expect(epoch).toBe(await log().reader.readEpoch());
     expect(users).toEqual([
-      { version: 1, memberships: [{ ...left, joinedSeq: 4, leftSeq: undefined, changedVersion: 3, present: true }] },
+      {
+        version: 1,
+        memberships: [{ ...left, joinedSeq: 4, leftSeq: undefined, changedVersion: 3, present: true }],
+      },
       { version: 0, memberships: [] },
       { version: 3, memberships: [present] },
     ]);
@@ -181,7 +184,12 @@ export function readerContract(log: () => LogUnderTest): void {
   test('versions of users, 0 where nothing is known', async () => {
     const { owner } = await newConversation(log());
     const versions = await log().reader.readUserVersions([owner, 'nobody']);
-    expect(versions).toEqual(new Map([[owner, 1], ['nobody', 0]]));
+    expect(versions).toEqual(
+      new Map([
+        [owner, 1],
+        ['nobody', 0],
+      ]),
+    );
     expect(await log().reader.readUserVersions([])).toEqual(new Map());
   });
 

@@ -29,13 +29,24 @@ async function makeHarness(): Promise<StreamHarness> {
   return {
     log,
     async writer() {
-      const writer = new RedisStreamWriter({ url: server.url, stream: STREAM, maxLength: CONTRACT_MAX_LENGTH, log });
+      const writer = new RedisStreamWriter({
+        url: server.url,
+        stream: STREAM,
+        maxLength: CONTRACT_MAX_LENGTH,
+        log,
+      });
       open.push(writer);
       writer.start();
       await eventually(() => expect(writer.available).toBe(true));
       return writer;
     },
-    async reader({ consumer = 'one', partitions = 1, batchSize = 128, blockMs = 1_000, claimIdleMs = 5_000 } = {}) {
+    async reader({
+      consumer = 'one',
+      partitions = 1,
+      batchSize = 128,
+      blockMs = 1_000,
+      claimIdleMs = 5_000,
+    } = {}) {
       const reader = new RedisStreamReader({
         url: server.url,
         stream: STREAM,

@@ -54,7 +54,14 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
     it('hands out entries in order and whole', async () => {
       const odd = new Sealed('{"ciphertext":"…✓😀\\u0000","n":12345678901234567890}');
       const entries = [
-        streamMessage({ seq: 7, epoch: 3, replayNo: 2, membersVersion: 9, payload: odd, eventType: 'Ünïcode type' }),
+        streamMessage({
+          seq: 7,
+          epoch: 3,
+          replayNo: 2,
+          membersVersion: 9,
+          payload: odd,
+          eventType: 'Ünïcode type',
+        }),
         streamMessage({ resent: true }),
         ...conversationMessages(3),
       ];
@@ -62,7 +69,11 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
       const read = await (await harness.reader()).readNew(never);
       expect(read.map(revealed)).toEqual(entries.map((content) => revealed({ content })));
       for (const entry of read) {
-        expect(entry).toMatchObject({ deliveries: 1, reason: undefined, eventId: entry.content?.message.eventId });
+        expect(entry).toMatchObject({
+          deliveries: 1,
+          reason: undefined,
+          eventId: entry.content?.message.eventId,
+        });
       }
     });
 
@@ -74,9 +85,14 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
     });
 
     it('gives each entry to one consumer of the group', async () => {
-      const [one, two] = [await harness.reader({ consumer: 'one', batchSize: 2 }), await harness.reader({ consumer: 'two' })];
+      const [one, two] = [
+        await harness.reader({ consumer: 'one', batchSize: 2 }),
+        await harness.reader({ consumer: 'two' }),
+      ];
       await append(...conversationMessages(5));
-      const ids = [...(await one.readNew(never)), ...(await two.readNew(never))].map((entry) => entry.entryId);
+      const ids = [...(await one.readNew(never)), ...(await two.readNew(never))].map(
+        (entry) => entry.entryId,
+      );
       expect(new Set(ids).size).toBe(5);
     });
 
@@ -125,7 +141,9 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
       const after = new Map(page.map(({ stream, entryId }) => [stream, entryId]));
       const rest = await reader.readOwnPending(after);
       expect(rest.map(idOf)).toEqual([idOf(read[4])]);
-      expect(await reader.readOwnPending(new Map(rest.map(({ stream, entryId }) => [stream, entryId])))).toEqual([]);
+      expect(
+        await reader.readOwnPending(new Map(rest.map(({ stream, entryId }) => [stream, entryId]))),
+      ).toEqual([]);
       expect(await (await harness.reader({ consumer: 'two' })).readOwnPending(undefined)).toEqual([]);
     });
 
@@ -133,7 +151,9 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
       await append(...conversationMessages(3));
       const dead = await harness.reader({ consumer: 'dead' });
       const read = await dead.readNew(never);
-      expect(await (await harness.reader({ consumer: 'patient', claimIdleMs: LONG_MS })).claimIdle()).toEqual([]);
+      expect(await (await harness.reader({ consumer: 'patient', claimIdleMs: LONG_MS })).claimIdle()).toEqual(
+        [],
+      );
       const reader = await harness.reader({ consumer: 'alive', claimIdleMs: 20, batchSize: 2 });
       const claimed: StreamEntry[] = [];
       await eventually(async () => {
@@ -150,7 +170,11 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
       const entryId = await harness.addMalformed();
       const reader = await harness.reader();
       const [entry] = await reader.readNew(never);
-      expect(entry).toMatchObject({ entryId, content: undefined, reason: expect.stringMatching(/^[a-z_]+$/) as string });
+      expect(entry).toMatchObject({
+        entryId,
+        content: undefined,
+        reason: expect.stringMatching(/^[a-z_]+$/) as string,
+      });
       expect(await reader.acknowledge([entry as StreamEntry])).toBe(1);
     });
 
@@ -193,7 +217,9 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
         expect(oldestUnreadSeconds).toBeGreaterThan(0.02);
         return oldestUnreadSeconds;
       });
-      await eventually(async () => expect((await reader.figures()).oldestUnreadSeconds).toBeGreaterThan(first));
+      await eventually(async () =>
+        expect((await reader.figures()).oldestUnreadSeconds).toBeGreaterThan(first),
+      );
       await reader.acknowledge([read as StreamEntry]);
       await reader.readNew(never);
       await reader.readNew(never);
@@ -239,12 +265,18 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
       await writer.append(0, conversationMessages(2));
       expect(await reader.readNew(never)).toHaveLength(2);
       const blocked = reader.readNew(never);
-      const failed = expect(blocked).rejects.toMatchObject({ name: 'Fault', code: 'unavailable', retryable: true });
+      const failed = expect(blocked).rejects.toMatchObject({
+        name: 'Fault',
+        code: 'unavailable',
+        retryable: true,
+      });
       await harness.loseConnections();
       await failed;
       await eventually(() => expect([forgotten > 0, reconnected > 0]).toEqual([true, true]));
       expect(await eventually(() => reader.readOwnPending(undefined))).toHaveLength(2);
-      await eventually(async () => expect(await writer.append(0, conversationMessages(1))).toEqual({ appended: 1 }));
+      await eventually(async () =>
+        expect(await writer.append(0, conversationMessages(1))).toEqual({ appended: 1 }),
+      );
       expect(await eventually(() => reader.readNew(never))).toHaveLength(1);
     });
 
@@ -254,7 +286,10 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
       await harness.goDown();
       await eventually(() => expect(writer.available).toBe(false));
       expect(await writer.ping()).toBe(false);
-      expect(await writer.append(0, conversationMessages(1))).toMatchObject({ appended: 0, failure: { kind: 'outage' } });
+      expect(await writer.append(0, conversationMessages(1))).toMatchObject({
+        appended: 0,
+        failure: { kind: 'outage' },
+      });
       await expect(reader.readNew(never)).rejects.toMatchObject({ name: 'Fault', retryable: true });
       await expect(reader.figures()).rejects.toMatchObject({ name: 'Fault', retryable: true });
       await harness.comeUp();

@@ -16,7 +16,7 @@ export const GROUP = 'messaging-hub';
 /** The tokens of a scene outlive every skip of its clock. */
 const TOKEN_LIFETIME_S = 7 * 24 * 3600;
 
-interface PodSettings {
+export interface PodSettings {
   readonly env?: Readonly<Record<string, string>>;
   readonly overrides?: Overrides;
   readonly log?: Log;

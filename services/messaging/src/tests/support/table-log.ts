@@ -52,7 +52,9 @@ export class TableLog implements DispatchLog {
   pendingBuckets(): Promise<number[]> {
     if (this.failure) return Promise.reject(this.failure);
     const pending = this.rows.filter((row) => row.status === 'pending' && !this.#parked(row.conversationId));
-    return Promise.resolve([...new Set(pending.map((row) => bucketOf(row.conversationId)))].toSorted((a, b) => a - b));
+    return Promise.resolve(
+      [...new Set(pending.map((row) => bucketOf(row.conversationId)))].toSorted((a, b) => a - b),
+    );
   }
 
   async dispatchBucket(
@@ -65,7 +67,12 @@ export class TableLog implements DispatchLog {
     const nothing = { picked: 0, sent: 0, failed: 0, dead: 0, full: false };
     if (this.busy.has(bucket)) return { status: 'busy', ...nothing };
     const rows = this.rows
-      .filter((row) => row.status === 'pending' && bucketOf(row.conversationId) === bucket && !this.#parked(row.conversationId))
+      .filter(
+        (row) =>
+          row.status === 'pending' &&
+          bucketOf(row.conversationId) === bucket &&
+          !this.#parked(row.conversationId),
+      )
       .slice(0, limit);
     if (rows.length === 0) return { status: 'empty', ...nothing };
     this.#underWay += 1;
@@ -74,7 +81,12 @@ export class TableLog implements DispatchLog {
       const verdicts = await publish(rows, 1);
       verdicts.forEach((verdict, i) => this.#record(rows[i] as Row, verdict));
       const count = (kind: Verdict['kind']) => verdicts.filter((verdict) => verdict.kind === kind).length;
-      const counts = { picked: rows.length, sent: count('sent'), failed: count('failed'), dead: count('dead') };
+      const counts = {
+        picked: rows.length,
+        sent: count('sent'),
+        failed: count('failed'),
+        dead: count('dead'),
+      };
       return { status: 'done', ...counts, full: rows.length === limit };
     } finally {
       this.#underWay -= 1;
@@ -89,7 +101,10 @@ export class TableLog implements DispatchLog {
     const now = this.#clock.now();
     if (this.busy.has(bucket) || now - (this.#resentAt.get(bucket) ?? 0) < everyMs) return 0;
     const rows = this.rows.filter(
-      (row) => row.status === 'sent' && bucketOf(row.conversationId) === bucket && row.dispatchedAt >= now - withinMs,
+      (row) =>
+        row.status === 'sent' &&
+        bucketOf(row.conversationId) === bucket &&
+        row.dispatchedAt >= now - withinMs,
     );
     if (rows.length > 0) await publish(rows, 1);
     this.#resentAt.set(bucket, now);
@@ -103,7 +118,9 @@ export class TableLog implements DispatchLog {
 
   #parked(conversationId: string): boolean {
     const now = this.#clock.now();
-    return this.rows.some((row) => row.conversationId === conversationId && row.status === 'pending' && row.parkedUntil > now);
+    return this.rows.some(
+      (row) => row.conversationId === conversationId && row.status === 'pending' && row.parkedUntil > now,
+    );
   }
 
   #record(row: Row, verdict: Verdict): void {

@@ -20,17 +20,22 @@ BEGIN
     RETURN;
   END IF;
 
-  -- Roles belong to the whole cluster, so another database's migration may be making them at this moment.
+  -- Roles belong to the whole cluster: an administrator may have made them for us, and another database's
+  -- migration may be making them at this moment.
   -- sanctum_intake owns append_messages() and nothing else; nobody logs in as it.
-  BEGIN
-    CREATE ROLE sanctum_intake NOLOGIN;
-  EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-  END;
+  IF to_regrole('sanctum_intake') IS NULL THEN
+    BEGIN
+      CREATE ROLE sanctum_intake NOLOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+  END IF;
   -- What an operator at a psql prompt is: GRANT sanctum_operator TO <login>.
-  BEGIN
-    CREATE ROLE sanctum_operator NOLOGIN;
-  EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-  END;
+  IF to_regrole('sanctum_operator') IS NULL THEN
+    BEGIN
+      CREATE ROLE sanctum_operator NOLOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+  END IF;
 
   -- One row. `id` names this installation in Redis channel names, which know no database numbers.
   -- `partition_span` is a day; a soak test squeezes it to minutes.
@@ -193,7 +198,7 @@ BEGIN
   -- is built aside and attached: PARTITION OF would lock every reader out.
   CREATE FUNCTION messaging.ensure_message_outbox_partitions(ahead interval DEFAULT '3 days') RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-    SET lock_timeout = '2s'
+    SET lock_timeout = '10s'
     AS $fn$
     DECLARE
       origin constant timestamptz := '2000-01-01 00:00:00+00';
@@ -216,6 +221,8 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_class c
                        WHERE c.relnamespace = 'messaging'::regnamespace AND c.relname = part) THEN
           EXECUTE format('CREATE TABLE messaging.%I (LIKE messaging.message_outbox INCLUDING ALL)', part);
+          -- Whoever waits for this lock has everybody queueing behind: not long, then. There are days to spare.
+          PERFORM set_config('lock_timeout', '100ms', true);
           LOCK TABLE messaging.message_outbox_default IN ACCESS EXCLUSIVE MODE;
           EXECUTE format(
             'WITH moved AS (DELETE FROM messaging.message_outbox_default

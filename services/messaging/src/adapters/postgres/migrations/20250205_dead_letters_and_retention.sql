@@ -42,10 +42,10 @@ BEGIN
     $fn$;
 
   -- Waits until nobody is writing to a partition that has expired; returns the newest id of all, NULL when that
-  -- was not to be had within 500 ms. A transaction that was left open on its day might otherwise commit a row
+  -- was not to be had within 100 ms. A transaction that was left open on its day might otherwise commit a row
   -- after the floors were raised.
   CREATE FUNCTION messaging.await_writers(part regclass) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
     AS $fn$
     BEGIN
       IF part NOT IN (SELECT messaging.expired_message_outbox_partitions(INTERVAL '0')) THEN
@@ -101,10 +101,11 @@ BEGIN
     $fn$;
 
   -- Drops an expired partition, once every row in it is below its conversation's floor; false: its lock was
-  -- not to be had within 500 ms, or something came in meanwhile. The wait is short because whoever waits for
-  -- this lock has every writer queueing behind, and so are the checks: both read small partial indexes.
+  -- not to be had within 100 ms, or something came in meanwhile. The wait is short because whoever waits for
+  -- this lock has everybody queueing behind, and so are the checks: both read small partial indexes. The parent is
+  -- locked first, as every query does: the other way round writers and this would stop each other.
   CREATE FUNCTION messaging.drop_message_outbox_partition(part regclass, last_id bigint) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
     SET enable_seqscan = off
     AS $fn$
     DECLARE
@@ -113,6 +114,7 @@ BEGIN
       IF part NOT IN (SELECT messaging.expired_message_outbox_partitions(INTERVAL '0')) THEN
         RAISE EXCEPTION '% is no expired partition of messaging.message_outbox', part;
       END IF;
+      LOCK TABLE ONLY messaging.message_outbox_days IN ACCESS EXCLUSIVE MODE;
       EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', part);
       EXECUTE format('SELECT EXISTS (SELECT FROM %1$s WHERE status = ''dead'')
                           OR EXISTS (SELECT FROM %1$s WHERE status = ''pending'' AND id > $1)', part)
@@ -168,7 +170,7 @@ BEGIN
           IF tries >= 60 THEN
             RAISE EXCEPTION 'partition % is in use: call again later', name USING ERRCODE = 'lock_not_available';
           END IF;
-          PERFORM pg_sleep(0.1 + random() * 0.4);
+          PERFORM pg_sleep(0.2 + random() * 0.6);
         END LOOP;
         COMMIT;
         RAISE NOTICE 'dropped %, kept % dead rows of it', name, kept;

@@ -10,10 +10,11 @@ import {
   lostOnBus,
   type OnBus,
   ReadsWatch,
+  refusedRows,
 } from '../../support/fault-points.ts';
 import { expectStatus } from '../../support/http-client.ts';
 import type { Pod } from '../../support/pod.ts';
-import { Scene } from '../../support/scene.ts';
+import { type PodSettings, Scene } from '../../support/scene.ts';
 import { SkippingClock } from '../../support/skipping-clock.ts';
 
 const VERSIONS_EVERY_MS = 5_000;
@@ -78,9 +79,11 @@ describe('a message is committed while its first reader joins', () => {
 
 describe('what the bus does not say about memberships', () => {
   /** Changes are made at `near`, whose hints are lost; readers are at `far`, whose clock the test moves. */
-  async function twoPods(options: { far?: Parameters<Scene['pod']>[0]; lost?: OnBus } = {}) {
+  async function twoPods(options: { near?: PodSettings; far?: PodSettings; lost?: OnBus } = {}) {
     const clock = new SkippingClock();
-    const near = await scene.pod({ overrides: { publisher: lostOnBus(options.lost ?? userHints) } });
+    const near = await scene.pod({
+      overrides: { publisher: lostOnBus(options.lost ?? userHints), ...options.near?.overrides },
+    });
     const far = await scene.pod({
       env: { CONSUMER_ENABLED: 'false' },
       overrides: { clock, ...options.far?.overrides },
@@ -156,11 +159,20 @@ describe('what the bus does not say about memberships', () => {
   });
 
   test.each([
-    ['the bus brings the message', userHints],
-    ['the bus loses the message too', (message) => /^[cu]:/.test(message.channel)],
-  ] satisfies [string, OnBus][])('removed, a message right after it, the hint lost: %s', async (_, lost) => {
+    ['the bus brings the message', userHints, 'sent'],
+    ['the bus loses the message too', (message) => /^[cu]:/.test(message.channel), 'sent'],
+    ['the message dies', userHints, 'dead'],
+  ] satisfies [string, OnBus, string][])('removed, a message right after it, the hint lost: %s', async (_, lost, fate) => {
     let isLost: OnBus = userHints;
-    const { near, far, clock } = await twoPods({ lost: (message) => isLost(message) });
+    const poison = new Set<string>();
+    const { near, far, clock } = await twoPods({
+      lost: (message) => isLost(message),
+      near: {
+        overrides: {
+          dispatchLog: refusedRows((row) => poison.has(row.message?.messageId ?? ''), { kind: 'dead', error: 'refused' }),
+        },
+      },
+    });
     const id = await scene.conversation(near, ['alice', 'bob']);
     const [alice, bob] = [await scene.connect(far, 'alice'), await scene.connect(far, 'bob')];
     await scene.post(near, 'alice', id);
@@ -168,14 +180,20 @@ describe('what the bus does not say about memberships', () => {
     isLost = lost;
     const owner = await scene.http(near, 'alice');
     expectStatus(await owner.deleteMember(id, 'bob'), 204);
-    await scene.post(near, 'alice', id);
+    const messageId = randomUUID();
+    if (fate === 'dead') poison.add(messageId);
+    expectStatus(await owner.postMessage(id, { messageId }), 201);
+    await eventually(async () => {
+      const rows = await scene.sql('SELECT status FROM messaging.message_outbox WHERE message_id = $1', [messageId]);
+      expect(rows).toEqual([{ status: fate }]);
+    });
     // Less than a comparison of versions: only the message itself can tell of the removal.
     clock.skip(2_000);
-    await alice.untilMessages(id, 2);
+    await alice.until(() => alice.cursorOf(id) === 2);
     await bob.until(() => bob.received.members.length > 0);
     await scene.post(near, 'alice', id);
     clock.skip(2_000);
-    await alice.untilMessages(id, 3);
+    await alice.until(() => alice.cursorOf(id) === 3);
     await bob.ping();
     expect(bob.received.messagesOf(id).map(({ seq }) => seq)).toEqual([1]);
     expect(bob.received.members).toMatchObject([{ change: 'removed', seq: 1, head: 1 }]);
