@@ -73,7 +73,7 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
   const deadLetters = new PostgresDeadLetterLog(operationsPool);
   await operations.ensurePartitions();
   const installationId = await operations.installationId();
-  const epochs = new Epochs({ current: await reader.readEpoch(), log });
+  const epochs = new Epochs({ current: await reader.readEpoch(), reader, log });
 
   // ── Redis ──
   const redis = { url: config.redis.url, log };
@@ -138,6 +138,7 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
         publisher,
         deadLetters,
         currentEpoch: () => epochs.current,
+        learnEpoch: () => epochs.learn(),
         metrics,
         log,
         clock,

@@ -23,6 +23,8 @@ let metrics: Metrics;
 let log: RecordedLog;
 let buried: StreamEntry[];
 let epoch: number;
+/** What the log would say. */
+let epochOfLog: number;
 let heard: string[];
 const running: Consumer[] = [];
 
@@ -33,7 +35,7 @@ beforeEach(() => {
   bus = new MemoryBus({ clock });
   metrics = createMetrics({ dispatcher: false, consumer: true });
   buried = [];
-  epoch = 1;
+  epoch = epochOfLog = 1;
   heard = [];
 });
 afterEach(async () => {
@@ -58,6 +60,10 @@ function makeConsumer(
       },
     },
     currentEpoch: () => epoch,
+    learnEpoch: async () => {
+      await Promise.resolve();
+      epoch = Math.max(epoch, epochOfLog);
+    },
     metrics,
     log,
     clock,
@@ -181,6 +187,15 @@ describe('Consumer', () => {
     epoch = 2;
     await append(...messages);
     expect([heard, pending(), await valueOf(metrics.consumerDelivered)]).toEqual([[], 0, 0]);
+  });
+
+  it('asks the log before it drops what is of a newer epoch than it knows', async () => {
+    const messages = conversationMessages(2).map((message) => ({ ...message, epoch: 2 }));
+    await listen(...messages);
+    makeConsumer().start();
+    epochOfLog = 2;
+    await append(...messages);
+    expect([heard.length, pending(), await valueOf(metrics.consumerDelivered)]).toEqual([2, 0, 2]);
   });
 
   it('keeps pending what it could not publish, and publishes it when it can', async () => {

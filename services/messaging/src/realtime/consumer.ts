@@ -21,6 +21,8 @@ export interface ConsumerOptions {
   readonly deadLetters: DeadLetterLog;
   /** The log's epoch as this pod knows it. */
   readonly currentEpoch: () => number;
+  /** Asks the log for its epoch: an entry is of a newer one than this pod knows. */
+  readonly learnEpoch: () => Promise<void>;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock: Clock;
@@ -164,6 +166,10 @@ export class Consumer {
   /** Everything that is to be done with entries once read; false: they could not be broadcast, and stay pending. */
   async #handle(entries: readonly StreamEntry[]): Promise<boolean> {
     const { currentEpoch, log, metrics } = this.#options;
+    // Raised since this pod last looked? Then these are the new log's, and not to be dropped.
+    if (entries.some(({ content }) => content !== undefined && content.epoch > currentEpoch())) {
+      await this.#options.learnEpoch();
+    }
     const batch = sortBatch(entries, { epoch: currentEpoch(), recent: this.#recent });
     const done: StreamEntry[] = [...batch.foreign, ...batch.repeats];
     if (batch.foreign.length > 0) log.warn('consumer_foreign_epoch', { entries: batch.foreign.length });

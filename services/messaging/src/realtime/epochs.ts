@@ -1,4 +1,6 @@
+import { reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { ReaderLog } from '../ports.ts';
 
 /**
  * The log's epoch as this pod knows it. A restore rewinds the log, and the operator raises the epoch before the
@@ -6,11 +8,13 @@ import type { Log } from '../log.ts';
  */
 export class Epochs {
   #current: number;
+  readonly #reader: Pick<ReaderLog, 'readEpoch'>;
   readonly #log: Log;
   #listeners: (() => void)[] = [];
 
-  constructor(options: { current: number; log: Log }) {
+  constructor(options: { current: number; reader: Pick<ReaderLog, 'readEpoch'>; log: Log }) {
     this.#current = options.current;
+    this.#reader = options.reader;
     this.#log = options.log;
   }
 
@@ -28,5 +32,14 @@ export class Epochs {
     this.#log.warn('log_epoch_changed', { from: this.#current, to: epoch });
     this.#current = epoch;
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Asks the log. Never rejects: whoever needs to know asks again. */
+  async learn(): Promise<void> {
+    try {
+      this.observe(await this.#reader.readEpoch());
+    } catch (error) {
+      this.#log.warn('epoch_read_failed', { reason: reasonOf(error) });
+    }
   }
 }

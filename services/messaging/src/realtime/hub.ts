@@ -56,7 +56,6 @@ export class Hub {
   draining = false;
   #deadlineAt = 0;
   readonly #checks: HeadChecks;
-  readonly #reader: ReaderLog;
   readonly #verifier: TokenVerifier;
   readonly #subscriptions: Subscriptions;
   readonly #stopped = new AbortController();
@@ -80,7 +79,6 @@ export class Hub {
     this.metrics = metrics;
     this.log = log;
     this.epochs = epochs;
-    this.#reader = reader;
     this.#verifier = options.verifier;
     this.reads = new Reads({
       log,
@@ -123,7 +121,7 @@ export class Hub {
     this.#loops = Promise.all([
       this.#checks.run(signal),
       every(VERSIONS_EVERY_MS, () => this.users.compareVersions()),
-      every(VERSIONS_EVERY_MS, async () => this.epochs.observe(await this.#reader.readEpoch())),
+      every(VERSIONS_EVERY_MS, () => this.epochs.learn()),
       every(SWEEP_EVERY_MS, () => this.#sweep()),
     ]);
   }
@@ -270,18 +268,10 @@ export class Hub {
     if (frame === undefined) return;
     if (frame.epoch !== this.epochs.current) {
       // Of another epoch: dropped. If it is the newer one, the log says so.
-      if (frame.epoch > this.epochs.current) void this.#askEpoch();
+      if (frame.epoch > this.epochs.current) void this.epochs.learn();
       return;
     }
     this.feeds.arrive(channel.slice(2), frame);
-  }
-
-  async #askEpoch(): Promise<void> {
-    try {
-      this.epochs.observe(await this.#reader.readEpoch());
-    } catch (error) {
-      this.log.warn('epoch_read_failed', { reason: reasonOf(error) });
-    }
   }
 
   #confirmedAgain(channels: readonly Channel[]): void {

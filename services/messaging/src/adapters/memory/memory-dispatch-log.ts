@@ -81,8 +81,8 @@ export class MemoryDispatchLog implements DispatchLog {
 
   backlog(): Promise<{ pending: number; oldestPendingSeconds: number; deadRows: number }> {
     return this.#log.transact(() => {
-      const { state, clock } = this.#log;
-      const messages = [...state.conversations.values()].flatMap(({ messages }) => [...messages.values()]);
+      const { clock } = this.#log;
+      const messages = this.#messages();
       const pending = messages.filter((row) => row.status === 'pending');
       const now = clock.now();
       const times = pending.filter((row) => row.replayNo === 0).map((row) => row.occurredAt);
@@ -127,9 +127,12 @@ export class MemoryDispatchLog implements DispatchLog {
     return pending.filter((row) => !parked.has(row.conversationId));
   }
 
+  #messages(): StoredMessage[] {
+    return [...this.#log.state.conversations.values()].flatMap(({ messages }) => [...messages.values()]);
+  }
+
   #dispatchedSince(bucket: number, since: number): StoredMessage[] {
-    return [...this.#log.state.conversations.values()]
-      .flatMap(({ messages }) => [...messages.values()])
+    return this.#messages()
       .filter(
         (row) => row.bucket === bucket && row.status === 'sent' && (row.dispatchedAt ?? -Infinity) >= since,
       )

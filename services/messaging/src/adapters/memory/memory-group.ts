@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { StreamEntry } from '../../ports.ts';
-import { toStreamEntry, type MemoryStream } from './memory-stream.ts';
+import { toStreamEntry } from './memory-entry.ts';
+import type { MemoryStream } from './memory-stream.ts';
 
 /** An entry that was handed out and not acknowledged. */
 interface Pending {

@@ -1,19 +1,6 @@
 import type { Clock } from '../../clock.ts';
-import type { StreamEntry, StreamMessage } from '../../ports.ts';
-import { Sealed } from '../../sealed.ts';
+import type { MemoryContent, MemoryEntry } from './memory-entry.ts';
 import { MemoryGroup } from './memory-group.ts';
-
-/** What stands on the stream: a message, or something that nobody can use. */
-export type MemoryContent =
-  { readonly message: StreamMessage } | { readonly reason: string; readonly fields: Sealed };
-
-export interface MemoryEntry {
-  readonly id: string;
-  /** 1, 2, 3 … in the order of appending. */
-  readonly ordinal: number;
-  readonly content: MemoryContent;
-  readonly addedAt: number;
-}
 
 /**
  * One partition as Redis keeps it: entries, how many were ever added, and the groups that read it. Trimming is
@@ -80,31 +67,4 @@ export class MemoryStream {
     this.#groups.set(name, new MemoryGroup(this, this.#clock));
     return true;
   }
-}
-
-/** An entry as a reader gets it. */
-export function toStreamEntry(stream: string, { id, content }: MemoryEntry, deliveries: number): StreamEntry {
-  const place = { stream, entryId: id, deliveries };
-  if ('reason' in content) {
-    const { reason, fields } = content;
-    return {
-      ...place,
-      content: undefined,
-      reason,
-      fields,
-      eventId: undefined,
-      conversationId: undefined,
-      occurredAt: undefined,
-    };
-  }
-  const { message } = content.message;
-  return {
-    ...place,
-    content: content.message,
-    reason: undefined,
-    fields: message.payload,
-    eventId: message.eventId,
-    conversationId: message.conversationId,
-    occurredAt: new Date(message.occurredAt).toISOString(),
-  };
 }

@@ -56,7 +56,7 @@ export class PostgresPool {
       Client: PrimaryClient,
       // The statements of one transaction whose answers are not needed for the next go out together.
       pipeline: true,
-    } as pg.PoolConfig);
+    });
     // A connection that is lost while nothing runs on it has nobody else to tell.
     this.#pool.on('error', (error) =>
       log.warn('postgres_connection_lost', { reason: toFault(error, 'idle').code }),

@@ -1,16 +1,9 @@
 import pg from 'pg';
 
-const INT8 = 20;
-const TIMESTAMPTZ = 1184;
-
 /** How this adapter's connections read values: integers as numbers, times as milliseconds. */
-export const numericTypes: pg.CustomTypesConfig = {
-  getTypeParser(oid: number, format?: 'text' | 'binary') {
-    if (oid === INT8) return Number;
-    if (oid === TIMESTAMPTZ) return parseTimestamp;
-    return pg.types.getTypeParser(oid, format as 'text');
-  },
-};
+export const numericTypes = new pg.TypeOverrides();
+numericTypes.setTypeParser(pg.types.builtins.INT8, Number);
+numericTypes.setTypeParser(pg.types.builtins.TIMESTAMPTZ, parseTimestamp);
 
 /** `2025-02-03 04:05:06.789+00`, as the server writes it with `datestyle=ISO`; seconds may be split finer. */
 function parseTimestamp(text: string): number {

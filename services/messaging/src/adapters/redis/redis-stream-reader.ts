@@ -5,7 +5,7 @@ import { RedisConnection } from './connections.ts';
 import { toRedisFault } from './redis-fault.ts';
 import { decodeStreamEntry } from './stream-entry.ts';
 import { GroupFigures, type StreamFigures } from './stream-figures.ts';
-import { STREAM_PARTITIONS_MAX, streamName } from './stream-names.ts';
+import { StreamGroups } from './stream-groups.ts';
 
 /** Without the reply to a blocking read this long after its block time, its connection is taken for dead. */
 const WATCHDOG_MS = 2_000;
@@ -46,9 +46,7 @@ export class RedisStreamReader implements StreamReader {
   readonly #blocking: RedisConnection;
   readonly #commands: RedisConnection;
   readonly #figures: GroupFigures;
-  /** The streams whose groups are known to exist. */
-  #streams: readonly string[] = [];
-  #groupsOf = 0;
+  readonly #groups: StreamGroups;
   #blockingId: { generation: number; id: number } | undefined;
 
   constructor(options: RedisStreamReaderOptions) {
@@ -58,6 +56,7 @@ export class RedisStreamReader implements StreamReader {
     this.#blocking = new RedisConnection({ url, log, clock, name: 'consumer-read' });
     this.#commands = new RedisConnection({ url, log, clock, name: 'consumer' });
     this.#figures = new GroupFigures(options.group, options.maxLength);
+    this.#groups = new StreamGroups(this.#commands, options);
   }
 
   start(): void {
@@ -96,7 +95,7 @@ export class RedisStreamReader implements StreamReader {
     } catch (error) {
       const { reason } = toRedisFault(error);
       if (reason !== 'NOGROUP' && reason !== 'UNBLOCKED') throw error;
-      this.#groupsOf = 0;
+      this.#groups.forget();
       await this.#clock.sleep(jittered(this.#clock, GROUP_BACK_OFF_MS), signal);
       return [];
     } finally {
@@ -126,7 +125,7 @@ export class RedisStreamReader implements StreamReader {
   async claimIdle(): Promise<StreamEntry[]> {
     await this.#ensureGroups();
     const { group, consumer, claimIdleMs, batchSize } = this.#options;
-    let cursors = new Map(this.#streams.map((stream) => [stream, '0-0']));
+    let cursors = new Map(this.#groups.streams.map((stream) => [stream, '0-0']));
     for (let page = 0; page < EMPTY_PAGES_MAX && cursors.size > 0; page++) {
       const asked = [...cursors];
       const replies = (await this.#commands.pipeline((pipeline) => {
@@ -155,14 +154,13 @@ export class RedisStreamReader implements StreamReader {
   }
 
   async figures(): Promise<StreamFigures> {
-    await this.#findPartitions();
-    return this.#figures.read(this.#commands, this.#streams);
+    return this.#figures.read(this.#commands, await this.#groups.findPartitions());
   }
 
   /** New entries, on the blocking connection. */
   async #readBlocking(): Promise<RawStreams> {
     const { blockMs } = this.#options;
-    const streams = this.#streams;
+    const streams = this.#groups.streams;
     const where = [...streams, ...streams.map(() => '>')];
     return this.#blocking.run(async (client) => {
       const pipeline = client.pipeline();
@@ -179,7 +177,7 @@ export class RedisStreamReader implements StreamReader {
 
   /** Own pending entries behind the given ids. */
   #readBehind(from: ReadonlyMap<string, string>): Promise<RawStreams> {
-    const where = [...this.#streams, ...this.#streams.map((stream) => from.get(stream) ?? '0')];
+    const where = [...this.#groups.streams, ...this.#groups.streams.map((stream) => from.get(stream) ?? '0')];
     return this.#commands.run(
       (client) => client.xreadgroup('GROUP', ...this.#asWho(), 'STREAMS', ...where) as Promise<RawStreams>,
     );
@@ -241,36 +239,7 @@ export class RedisStreamReader implements StreamReader {
 
   /** Once for each pair of connections: a new one may lead to a server without memory. */
   async #ensureGroups(): Promise<void> {
-    const generations = this.#blocking.generation + this.#commands.generation;
-    if (this.#groupsOf === generations && this.#streams.length > 0) return;
-    await this.#findPartitions();
-    for (const stream of this.#streams) await this.#makeGroup(stream);
-    this.#groupsOf = generations;
-  }
-
-  async #makeGroup(stream: string): Promise<void> {
-    const { group, log } = this.#options;
-    try {
-      // At 0: what dispatchers put there while no consumer ran is delivered.
-      await this.#commands.run((client) => client.xgroup('CREATE', stream, group, '0', 'MKSTREAM'));
-      log.info('consumer_group_created', { stream, group });
-    } catch (error) {
-      if (toRedisFault(error).reason !== 'BUSYGROUP') throw error;
-    }
-  }
-
-  /** The partitions of this pod's own setting, and those beyond it that pods with a larger one have made. */
-  async #findPartitions(): Promise<void> {
-    const { stream, partitions } = this.#options;
-    const names = Array.from({ length: STREAM_PARTITIONS_MAX }, (_, partition) =>
-      streamName(stream, partition),
-    );
-    const exist = await this.#commands.pipeline((pipeline) => {
-      for (const name of names) pipeline.exists(name);
-    });
-    const streams = names.filter((_, partition) => partition < partitions || exist[partition] === 1);
-    if (streams.some((name) => !this.#streams.includes(name))) this.#groupsOf = 0;
-    this.#streams = streams;
+    await this.#groups.ensure(this.#blocking.generation + this.#commands.generation);
   }
 
   async #learnBlockingId(): Promise<void> {

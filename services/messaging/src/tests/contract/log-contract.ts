@@ -18,12 +18,26 @@ export function describeLogContract(name: string, makeLog: MakeLog): void {
     afterAll(() => log.close());
 
     const current = () => log;
-    describe('IntakeLog', () => intakeContract(current));
-    describe('ConversationLog', () => conversationContract(current));
-    describe('ConversationLog, changing members', () => membershipContract(current));
-    describe('ReaderLog, pages', () => pagesContract(current));
-    describe('ReaderLog', () => readerContract(current));
-    describe('DispatchLog', () => dispatchContract(current));
-    describe('DeadLetterLog', () => deadLetterContract(current));
+    describe('IntakeLog', () => {
+      intakeContract(current);
+    });
+    describe('ConversationLog', () => {
+      conversationContract(current);
+    });
+    describe('ConversationLog, changing members', () => {
+      membershipContract(current);
+    });
+    describe('ReaderLog, pages', () => {
+      pagesContract(current);
+    });
+    describe('ReaderLog', () => {
+      readerContract(current);
+    });
+    describe('DispatchLog', () => {
+      dispatchContract(current);
+    });
+    describe('DeadLetterLog', () => {
+      deadLetterContract(current);
+    });
   });
 }

@@ -160,7 +160,7 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
         claimed.push(...(await reader.claimIdle()));
         expect(claimed.length).toBeGreaterThanOrEqual(3);
       });
-      expect(claimed.slice(0, 3).map(idOf).toSorted()).toEqual(read.map(idOf).toSorted());
+      expect(new Set(claimed.slice(0, 3).map(idOf))).toEqual(new Set(read.map(idOf)));
       for (const entry of claimed) expect(entry.deliveries).toBeGreaterThanOrEqual(2);
       expect(await dead.readOwnPending(undefined)).toEqual([]);
       expect(await reader.acknowledge(claimed.slice(0, 3))).toBe(3);

@@ -62,7 +62,7 @@ BEGIN
   -- once, in its order.
   CREATE FUNCTION messaging.raise_floors(part regclass, after_id uuid, pieces integer) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
-    SET enable_seqscan = off SET enable_hashagg = off SET enable_hashjoin = off SET enable_mergejoin = off
+    SET jit = off SET enable_seqscan = off SET enable_hashagg = off SET enable_hashjoin = off SET enable_mergejoin = off
     AS $fn$
     DECLARE
       ids  uuid[];
@@ -93,7 +93,7 @@ BEGIN
   -- Moves a partition's dead rows to where they outlive it; returns how many.
   CREATE FUNCTION messaging.keep_dead_rows(part regclass) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
-    SET enable_seqscan = off
+    SET jit = off SET enable_seqscan = off
     AS $fn$
       WITH moved AS (UPDATE messaging.message_outbox SET kept = true
                      WHERE status = 'dead' AND NOT kept AND tableoid = part RETURNING 1)
@@ -106,7 +106,7 @@ BEGIN
   -- locked first, as every query does: the other way round writers and this would stop each other.
   CREATE FUNCTION messaging.drop_message_outbox_partition(part regclass, last_id bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
-    SET enable_seqscan = off
+    SET jit = off SET enable_seqscan = off
     AS $fn$
     DECLARE
       late boolean;

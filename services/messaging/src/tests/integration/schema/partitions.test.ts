@@ -35,7 +35,7 @@ describe.each(releases)('partitions on $name', (release) => {
     expect(await operations.ensurePartitions()).toBe(0);
     await client.query(`DROP TABLE messaging.${(await dayPartitions(client)).at(-1)}`);
     const made = await Promise.all(Array.from({ length: 4 }, () => operations.ensurePartitions()));
-    expect(made.sort()).toEqual([0, 0, 0, 1]);
+    expect(made.reduce((sum, count) => sum + count, 0)).toBe(1);
   });
 
   test('rows that had to go to DEFAULT are moved when their partition is made', async () => {
