@@ -129,7 +129,7 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
       batchSize,
       blockMs,
       claimIdleMs,
-      payloadMaxBytes: config.payloadMaxBytes,
+      payloadMaxBytes: payloadLimitBytes,
     });
     return {
       streamReader,

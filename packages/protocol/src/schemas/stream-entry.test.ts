@@ -58,7 +58,7 @@ test('fields stand in their order', () => {
 describe('an entry that cannot be used', () => {
   test.each(STREAM_ENTRY_FIELDS)('lacks %s', (name) => {
     const result = parseStreamEntry(withField(name, undefined));
-    expect(result).toEqual({ ok: false, detail: `${name}: the value is missing or wrong` });
+    expect(result).toEqual({ ok: false, field: name, detail: `${name}: the value is missing or wrong` });
   });
 
   test.each([

@@ -31,8 +31,9 @@ export type StreamEntry = z.output<typeof streamEntry>;
 /** The entry's fields in the order in which they are written. */
 export const STREAM_ENTRY_FIELDS = Object.keys(streamEntry.shape) as readonly (keyof StreamEntry)[];
 
-/** The entry, or why it cannot be used, in words that hold nothing of it. */
-export type StreamEntryResult = { ok: true; entry: StreamEntry } | { ok: false; detail: string };
+/** The entry, or the first field that is missing or wrong, and in words that hold nothing of it why. */
+export type StreamEntryResult =
+  { ok: true; entry: StreamEntry } | { ok: false; field: keyof StreamEntry; detail: string };
 
 /**
  * Reads the fields of a stream entry, as Redis gives them: name, value, name, value, … Fields that are not
@@ -47,7 +48,8 @@ export function parseStreamEntry(flat: readonly string[]): StreamEntryResult {
   }
   const result = streamEntry.safeParse(fields);
   if (result.success) return { ok: true, entry: result.data };
-  return { ok: false, detail: describeIssue(result.error.issues[0]) };
+  const issue = result.error.issues[0];
+  return { ok: false, field: (issue?.path[0] ?? 'v') as keyof StreamEntry, detail: describeIssue(issue) };
 }
 
 /** The fields of an entry as `XADD` takes them: name, value, name, value, … */

@@ -150,7 +150,10 @@ export class MemoryDispatchLog implements DispatchLog {
         current.id === row.id &&
         current.status === 'pending' &&
         current.replayNo === row.replayNo;
-      if (asClaimed) this.#log.state.put(this.#judged(current, verdict));
+      // Set to pending while it was on its way: it had been sent, so this is a replay.
+      if (asClaimed && verdict.kind === 'sent' && current !== row) {
+        this.#log.state.put({ ...current, replayNo: current.replayNo + 1 });
+      } else if (asClaimed) this.#log.state.put(this.#judged(current, verdict));
       if (asClaimed || verdict.kind !== 'sent') counts[verdict.kind] += 1;
     }
     return { status: 'done', picked: claimed.length, ...counts, full: claimed.length === limit };

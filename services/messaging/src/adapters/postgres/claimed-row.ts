@@ -2,11 +2,13 @@ import type { OutboxRow } from '../../ports.ts';
 import { MESSAGE_COLUMNS, toMessage, type MessageRow } from './message-row.ts';
 
 /** What a dispatcher reads of a row of `messaging.message_outbox o`, without its payload. */
-export const CLAIM_COLUMNS = `o.id, o.attempts, ${MESSAGE_COLUMNS}`;
+export const CLAIM_COLUMNS = `o.id, o.attempts, o.xmin::text AS written_by, ${MESSAGE_COLUMNS}`;
 
 export interface ClaimedRow extends MessageRow {
   id: number;
   attempts: number;
+  /** The transaction that wrote the row as it was read: another one, and somebody has had it in hand since. */
+  written_by: string;
   /** null: too large for a frame. */
   body: string | null;
 }

@@ -16,10 +16,19 @@ const TOO_LARGE = 'too_large';
 const CLAIMED = `o.status = 'pending' AND o.bucket = $1 AND o.id = ANY ($2) AND o.replay_no = $3
   AND o.occurred_at >= $4::timestamptz AND o.occurred_at < $5::timestamptz`;
 
+const AS_CLAIMED = 'o.xmin = ANY ($6::xid[])';
+
+/**
+ * A row that an operator's UPDATE met while it was on its way stays pending, as a replay: it had been sent, and the
+ * trigger, which saw a pending row, could not know. It is sent again and counts as sent each time.
+ */
 const MARK_SENT = {
   name: 'mark-sent',
   text: `UPDATE messaging.message_outbox o
-         SET status = 'sent', dispatched_at = clock_timestamp(), last_error = NULL, next_attempt_at = NULL
+         SET status = CASE WHEN ${AS_CLAIMED} THEN 'sent' ELSE 'pending' END,
+           dispatched_at = CASE WHEN ${AS_CLAIMED} THEN clock_timestamp() END,
+           replay_no = o.replay_no + CASE WHEN ${AS_CLAIMED} THEN 0 ELSE 1 END,
+           last_error = NULL, next_attempt_at = NULL
          WHERE ${CLAIMED}`,
 };
 
@@ -50,7 +59,10 @@ export async function markVerdicts(
   assert.equal(verdicts.length, rows.length, 'one verdict for each row');
   const sent = rows.filter((_, index) => verdicts[index]!.kind === 'sent');
   const updates: Promise<number>[] = [];
-  for (const group of byReplayNo(sent)) updates.push(session.execute(MARK_SENT, [bucket, ...keysOf(group)]));
+  for (const group of byReplayNo(sent)) {
+    const writers = [...new Set(group.map((row) => row.written_by))];
+    updates.push(session.execute(MARK_SENT, [bucket, ...keysOf(group), writers]));
+  }
 
   let failed = 0;
   let dead = 0;

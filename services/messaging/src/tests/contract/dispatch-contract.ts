@@ -22,9 +22,10 @@ const nothing: Publish = () => Promise.reject(new Error('nothing was to be publi
 
 export function dispatchContract(log: () => LogUnderTest): void {
   beforeEach(async () => {
-    // What earlier tests left behind is out of the way.
+    // What earlier tests left behind is out of the way: parked no longer, sent, and long ago.
     await log().operator.passTime(10 * 60_000);
     for (const bucket of await log().dispatch.pendingBuckets()) await round(bucket, sendAll, 100_000);
+    await log().operator.passTime(10 * 60_000);
   });
 
   const round = (bucket: number, publish: Publish, limit = 100) =>
@@ -240,6 +241,22 @@ export function dispatchContract(log: () => LogUnderTest): void {
     expect(seen).toEqual(['a']);
   });
 
+  test('an operator’s replay between publishing and marking is a replay', async () => {
+    const { conversationId, bucket } = await filled('a', 'b');
+    const result = await round(bucket, async (rows) => {
+      await log().operator.replay(conversationId, 1, 1);
+      return rows.map(() => ({ kind: 'sent' }));
+    });
+    expect(result).toMatchObject({ picked: 2, sent: 2 });
+    expect(await row(conversationId, 1)).toMatchObject({ status: 'pending', replayNo: 1, dispatched: false });
+    expect(await row(conversationId, 2)).toMatchObject({ status: 'sent', replayNo: 0 });
+    const seen: (string | undefined)[] = [];
+    expect(await round(bucket, collect(seen))).toMatchObject({ picked: 1, sent: 1 });
+    expect(seen).toEqual(['a']);
+    expect(await row(conversationId, 1)).toMatchObject({ status: 'sent', replayNo: 1 });
+    expect(await round(bucket, nothing)).toMatchObject({ status: 'empty' });
+  });
+
   test('after Redis lost its memory the newest rows go again, untouched, once in a while', async () => {
     const { conversationId, bucket } = await filled('old');
     await round(bucket, sendAll);
@@ -261,6 +278,22 @@ export function dispatchContract(log: () => LogUnderTest): void {
     await log().operator.passTime(31_000);
     expect(await resend(30_000)).toBe(0);
     expect(seen).toEqual(['a', 'b']);
+  });
+
+  test('however much went out, all of it goes again, in order', async () => {
+    const texts = Array.from({ length: 600 }, (_, index) => String(index));
+    const { bucket } = await filled(...texts);
+    expect(await round(bucket, sendAll, 1000)).toMatchObject({ sent: 600 });
+    const seen: (string | undefined)[] = [];
+    const resent = await log().dispatch.resendBucket(
+      bucket,
+      { withinMs: 30_000, everyMs: 0 },
+      async (rows) => {
+        seen.push(...textsOf(rows));
+      },
+    );
+    expect(resent).toBe(600);
+    expect(seen).toEqual(texts);
   });
 
   test('a resend that fails is due again', async () => {

@@ -252,8 +252,11 @@ export function refusedRows(isRefused: (row: OutboxRow) => boolean, verdict: Ver
       dispatchBucket: (bucket, options, publish) =>
         log.dispatchBucket(bucket, options, async (rows, epoch) => {
           const refused = rows.filter(isRefused);
-          const held = new Set(refused.map((row) => row.message?.conversationId));
-          const open = rows.filter((row) => !held.has(row.message?.conversationId));
+          const held = new Set<string | undefined>();
+          const open = rows.filter((row) => {
+            if (isRefused(row)) held.add(row.message?.conversationId);
+            return !held.has(row.message?.conversationId);
+          });
           const published = new Map<OutboxRow, Verdict>();
           const verdicts = open.length === 0 ? [] : await publish(open, epoch);
           verdicts.forEach((one, i) => published.set(open[i] as OutboxRow, one));

@@ -33,8 +33,13 @@ export class ManualClock implements Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      this.setTimer(delayMs, resolve);
-      signal?.addEventListener('abort', () => resolve(), { once: true });
+      const done = () => {
+        timer.cancel();
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = this.setTimer(delayMs, done);
+      signal?.addEventListener('abort', done, { once: true });
     });
   }
 

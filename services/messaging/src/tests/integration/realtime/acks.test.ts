@@ -12,10 +12,16 @@ beforeAll(async () => {
 afterAll(() => world.end());
 
 /** A client that has `count` messages and acknowledges by hand. */
-async function clientWith(count: number, credit?: number): Promise<{ client: TestClient; conversationId: string; userId: string }> {
+async function clientWith(
+  count: number,
+  credit?: number,
+): Promise<{ client: TestClient; conversationId: string; userId: string }> {
   const userId = world.user();
   const conversationId = await world.conversation(userId);
-  const client = await world.connectCaughtUp(userId, { autoAck: false, ...(credit !== undefined && { credit }) });
+  const client = await world.connectCaughtUp(userId, {
+    autoAck: false,
+    ...(credit !== undefined && { credit }),
+  });
   await world.postMany(conversationId, userId, count);
   await client.untilMessages(conversationId, Math.min(count, credit ?? count));
   return { client, conversationId, userId };

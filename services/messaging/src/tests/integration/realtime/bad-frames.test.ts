@@ -18,15 +18,23 @@ describe('a frame that is none closes the connection', () => {
     expect(await socket.closed).toEqual(BAD_FRAME);
   });
 
-  it.each(['', 'hello', '{', '{"type":"ping","id":1}}', 'null', '7', '"ping"', '[]', '[{"type":"ping","id":1}]', '{}'])(
-    '%j: 4500',
-    async (text) => {
-      const socket = await world.openReady(world.user());
-      socket.sendText(text);
-      expect(await socket.closed).toEqual(BAD_FRAME);
-      expect(socket.types).toEqual(['ready', 'caught_up']);
-    },
-  );
+  it.each([
+    '',
+    'hello',
+    '{',
+    '{"type":"ping","id":1}}',
+    'null',
+    '7',
+    '"ping"',
+    '[]',
+    '[{"type":"ping","id":1}]',
+    '{}',
+  ])('%j: 4500', async (text) => {
+    const socket = await world.openReady(world.user());
+    socket.sendText(text);
+    expect(await socket.closed).toEqual(BAD_FRAME);
+    expect(socket.types).toEqual(['ready', 'caught_up']);
+  });
 
   it.each([{ type: 1 }, { type: null }, { type: ['ping'] }, { id: 1 }])('%j: 4500', async (frame) => {
     const socket = await world.openReady(world.user());
@@ -51,6 +59,15 @@ describe('a frame that is none closes the connection', () => {
     socket.sendText('{"type":"ping","id":1}'.padEnd(FRAME_MAX_BYTES));
     expect(await socket.frame('pong')).toMatchObject({ id: 1 });
   });
+});
+
+it('closed connections are counted by code', async () => {
+  const name = 'transport_connections_closed_total{code="4500"}';
+  const before = (await world.metric(name)) ?? 0;
+  const socket = await world.openReady(world.user());
+  socket.sendText('[]');
+  await socket.closed;
+  expect(await world.metric(name)).toBe(before + 1);
 });
 
 const id = randomUUID();
@@ -106,23 +123,48 @@ it('256 conversations in one subscribe are answered in one frame', async () => {
   const socket = await world.openReady(world.user());
   const ids = Array.from({ length: 256 }, () => randomUUID());
   socket.send({ type: 'subscribe', id: 'many', conversations: ids.map((one) => ({ conversation_id: one })) });
-  const conversations = ids.map((one) => ({ conversation_id: one, status: 'error', code: 'conversation_not_found' }));
+  const conversations = ids.map((one) => ({
+    conversation_id: one,
+    status: 'error',
+    code: 'conversation_not_found',
+  }));
   expect(await socket.frame('subscribed')).toEqual({ type: 'subscribed', id: 'many', conversations });
 });
 
 describe('what a newer client may say is answered, and the connection lives', () => {
   it.each([
-    [{ type: 'typing', id: 'a', conversation_id: id }, { type: 'error', id: 'a', code: 'unknown_type' }],
-    [{ type: 'typing', id: 7 }, { type: 'error', id: 7, code: 'unknown_type' }],
+    [
+      { type: 'typing', id: 'a', conversation_id: id },
+      { type: 'error', id: 'a', code: 'unknown_type' },
+    ],
+    [
+      { type: 'typing', id: 7 },
+      { type: 'error', id: 7, code: 'unknown_type' },
+    ],
     [{ type: 'typing' }, { type: 'error', code: 'unknown_type' }],
-    [{ type: 'typing', id: { no: 'id' } }, { type: 'error', code: 'unknown_type' }],
+    [
+      { type: 'typing', id: { no: 'id' } },
+      { type: 'error', code: 'unknown_type' },
+    ],
     [{ type: '' }, { type: 'error', code: 'unknown_type' }],
     [{ type: 'ready' }, { type: 'error', code: 'unknown_type' }],
-    [{ type: 'ping', id: 'a', newer: 1 }, { type: 'error', id: 'a', code: 'unknown_field' }],
-    [{ type: 'auth', token: 'x', newer: 1 }, { type: 'error', code: 'unknown_field' }],
-    [{ type: 'unsubscribe', id: 'a', conversations: [], newer: 1 }, { type: 'error', id: 'a', code: 'unknown_field' }],
+    [
+      { type: 'ping', id: 'a', newer: 1 },
+      { type: 'error', id: 'a', code: 'unknown_field' },
+    ],
+    [
+      { type: 'auth', token: 'x', newer: 1 },
+      { type: 'error', code: 'unknown_field' },
+    ],
+    [
+      { type: 'unsubscribe', id: 'a', conversations: [], newer: 1 },
+      { type: 'error', id: 'a', code: 'unknown_field' },
+    ],
     // A newer client's frame may hold an unknown field and a value of a newer kind.
-    [{ type: 'subscribe', id: 'a', conversations: 'all', newer: 1 }, { type: 'error', id: 'a', code: 'unknown_field' }],
+    [
+      { type: 'subscribe', id: 'a', conversations: 'all', newer: 1 },
+      { type: 'error', id: 'a', code: 'unknown_field' },
+    ],
   ])('%j', async (frame, answer) => {
     const socket = await world.openReady(world.user());
     socket.send(frame);

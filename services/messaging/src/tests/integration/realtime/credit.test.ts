@@ -89,7 +89,12 @@ describe('without credit', () => {
     const userId = world.user();
     const conversationId = await world.conversation(userId);
     await world.post(conversationId, userId);
-    const client = await world.connect(userId, { on: leaving, withoutCursor: 'start', credit: 1, autoAck: false });
+    const client = await world.connect(userId, {
+      on: leaving,
+      withoutCursor: 'start',
+      credit: 1,
+      autoAck: false,
+    });
     await client.untilMessages(conversationId, 1);
     const stopped = leaving.stop();
     await client.until(() => client.received.goaway !== undefined);
@@ -119,7 +124,7 @@ describe('without credit', () => {
     expect(client.received.seqs(conversationId)).toEqual(Array.from({ length: 401 }, (_, n) => n + 1));
   });
 
-  it('it is counted as a slow consumer, once each time', async () => {
+  it('a connection is counted as a slow consumer, once each time', async () => {
     const before = (await world.metric('transport_slow_consumers_total')) ?? 0;
     const { owner, conversationId, client } = await blocked();
     await world.postMany(conversationId, owner, 3);

@@ -16,12 +16,18 @@ const LAST_LINES = 50;
 
 it('SIGTERM tells every client where it stands, serves until the deadline, and ends with 0', async () => {
   const postgresUrl = await freshDatabase();
-  const pod = await spawnPod({ postgresUrl, redisUrl: await freshRedis(), env: { SHUTDOWN_GRACE_MS: String(GRACE_MS) } });
+  const pod = await spawnPod({
+    postgresUrl,
+    redisUrl: await freshRedis(),
+    env: { SHUTDOWN_GRACE_MS: String(GRACE_MS) },
+  });
   const token = await mintToken({ sub: 'ann' });
   const http = new HttpClient(pod.httpUrl, token);
   const conversation = expectStatus(await http.createConversation(['ann']), 201).conversation_id;
   const busy = expectStatus(await http.createConversation(['ann']), 201).conversation_id;
-  const clients = await Promise.all(Array.from({ length: CLIENTS }, () => TestClient.connect({ url: pod.wsUrl, token })));
+  const clients = await Promise.all(
+    Array.from({ length: CLIENTS }, () => TestClient.connect({ url: pod.wsUrl, token })),
+  );
   expectStatus(await http.postMessage(conversation), 201);
 
   // A POST that is under way when the signal comes: somebody holds the conversation's counter.
@@ -71,7 +77,13 @@ it('SIGTERM tells every client where it stands, serves until the deadline, and e
   expect(await exited).toBe(0);
 
   const events = pod.logs.map((line) => line['event']);
-  const order = ['signal_received', 'server_draining', 'dispatcher_stopped', 'consumer_stopped', 'server_stopped'];
+  const order = [
+    'signal_received',
+    'server_draining',
+    'dispatcher_stopped',
+    'consumer_stopped',
+    'server_stopped',
+  ];
   expect(events.filter((event) => order.includes(event as string))).toEqual(order);
   expect(events.slice(-LAST_LINES)).toContain('consumer_stopped');
 

@@ -22,7 +22,10 @@ const FLOOD = 400;
 
 it.each([
   ['pings', (n: number) => ({ type: 'ping', id: n })],
-  ['subscribes', (n: number) => ({ type: 'subscribe', id: n, conversations: [{ conversation_id: randomUUID() }] })],
+  [
+    'subscribes',
+    (n: number) => ({ type: 'subscribe', id: n, conversations: [{ conversation_id: randomUUID() }] }),
+  ],
   ['unsubscribes', (n: number) => ({ type: 'unsubscribe', id: n, conversations: [randomUUID()] })],
   ['frames of no known type', () => ({ type: 'typing' })],
   ['acks that say nothing new', () => ({ type: 'ack', delivered: 0 })],
@@ -34,6 +37,12 @@ it.each([
   expect(code).toBe(4429);
   const { retry_after_ms: retryAfterMs } = JSON.parse(reason) as { retry_after_ms: number };
   expect(retryAfterMs).toBeGreaterThan(0);
+});
+
+it('a flood of RFC 6455 pings is cut off before its pongs pile up', async () => {
+  const socket = await world.openReady(world.user());
+  for (let n = 0; n < FLOOD; n++) socket.ping();
+  expect((await socket.closed).code).toBe(1006);
 });
 
 it('acks that advance are never a flood', async () => {

@@ -100,7 +100,12 @@ it('a row too large for a frame is a dead letter, whatever its status', async ()
 describe('a row that failed and is being retried', () => {
   const RETRYING = `attempts = 1, next_attempt_at = now() + interval '1 hour'`;
 
-  async function waitingAtRow(): Promise<{ userId: string; conversationId: string; clients: TestClient[]; messageId: string }> {
+  async function waitingAtRow(): Promise<{
+    userId: string;
+    conversationId: string;
+    clients: TestClient[];
+    messageId: string;
+  }> {
     const { userId, conversationId, client } = await scene();
     const messageId = await world.insertRowAs(conversationId, RETRYING);
     await world.post(conversationId, userId);
@@ -135,7 +140,9 @@ describe('a row that failed and is being retried', () => {
 
   it('or dead', async () => {
     const { conversationId, clients, messageId } = await waitingAtRow();
-    await world.sql.query(`UPDATE messaging.message_outbox SET status = 'dead' WHERE message_id = $1`, [messageId]);
+    await world.sql.query(`UPDATE messaging.message_outbox SET status = 'dead' WHERE message_id = $1`, [
+      messageId,
+    ]);
     for (const client of clients) {
       await world.leapUntil(client, () => client.received.seqs(conversationId).length === 2, RECENT_CHECK_MS);
       expect(client.received.seqs(conversationId)).toEqual([1, 3]);
@@ -169,7 +176,8 @@ describe('a row that the log does not hold', () => {
     expect(await world.metric(MISSING)).toBe(before + 1);
     expect(log.named('log_rows_missing')).toHaveLength(1);
     const looks = world.pod.reads.calls.filter(
-      ({ method, args }) => method === 'readPages' && JSON.stringify(args).includes(`"${conversationId}","after":1`),
+      ({ method, args }) =>
+        method === 'readPages' && JSON.stringify(args).includes(`"${conversationId}","after":1`),
     );
     expect(looks).toHaveLength(2);
   });
@@ -193,7 +201,8 @@ describe('a row that the log does not hold', () => {
     const restore = world.pod.reads.change('readPages', (pages, [requests]) =>
       pages.map((page, index) => {
         const asked = (requests as { conversationId: string; after: number }[])[index]!;
-        if (page === undefined || asked.conversationId !== conversationId || asked.after !== 0 || ++looks > 1) return page;
+        if (page === undefined || asked.conversationId !== conversationId || asked.after !== 0 || ++looks > 1)
+          return page;
         return { ...page, rows: page.rows.filter(({ seq }) => seq !== 1) };
       }),
     );

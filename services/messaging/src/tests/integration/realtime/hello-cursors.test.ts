@@ -9,7 +9,8 @@ beforeAll(async () => {
 afterAll(() => world.end());
 
 const BAD_FRAME = { code: 4500, reason: '' };
-const someCursors = (count: number): [string, number][] => Array.from({ length: count }, () => [randomUUID(), 0]);
+const someCursors = (count: number): [string, number][] =>
+  Array.from({ length: count }, () => [randomUUID(), 0]);
 
 it('cursors that do not fit hello follow in frames of their own, and ready comes once, behind the last', async () => {
   const userId = world.user();
@@ -27,11 +28,23 @@ it('cursors that do not fit hello follow in frames of their own, and ready comes
   // 1,500 cursors: one below its head, the others of no conversation of this user, at most 256 a frame
   const expected = ['ready', ...Array.from({ length: 6 }, () => 'subscribed'), 'message', 'caught_up'];
   expect(socket.types).toEqual(expected);
-  const pieces = socket.frames.flatMap(({ type, conversations }) => (type === 'subscribed' ? [conversations as { conversation_id: string }[]] : []));
+  const pieces = socket.frames.flatMap(({ type, conversations }) =>
+    type === 'subscribed' ? [conversations as { conversation_id: string }[]] : [],
+  );
   expect(pieces.map(({ length }) => length)).toEqual([256, 256, 256, 256, 256, 220]);
   const answers = new Map(pieces.flat().map((item) => [item.conversation_id, item]));
-  expect(answers.get(conversationId)).toEqual({ conversation_id: conversationId, status: 'ok', after: 1, head: 2, min: 1 });
-  const refused = foreign.map(([id]) => ({ conversation_id: id, status: 'error', code: 'conversation_not_found' }));
+  expect(answers.get(conversationId)).toEqual({
+    conversation_id: conversationId,
+    status: 'ok',
+    after: 1,
+    head: 2,
+    min: 1,
+  });
+  const refused = foreign.map(([id]) => ({
+    conversation_id: id,
+    status: 'error',
+    code: 'conversation_not_found',
+  }));
   expect(foreign.map(([id]) => answers.get(id))).toEqual(refused);
 });
 
@@ -96,7 +109,19 @@ it.each([
 
 const twice = randomUUID();
 it.each([
-  ['in one frame', [{ type: 'hello', epoch: 1, cursors: [[twice, 1], [twice, 2]] }]],
+  [
+    'in one frame',
+    [
+      {
+        type: 'hello',
+        epoch: 1,
+        cursors: [
+          [twice, 1],
+          [twice, 2],
+        ],
+      },
+    ],
+  ],
   [
     'in hello and in cursors',
     [

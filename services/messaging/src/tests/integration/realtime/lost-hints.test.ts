@@ -67,7 +67,8 @@ it('the same for one that catches up from pages of the log', async () => {
   await world.insertRows(conversationId, 10);
   let acknowledged = 0;
   await client.until(() => {
-    if (client.received.messages.length > acknowledged) client.ack((acknowledged = client.received.messages.length));
+    if (client.received.messages.length > acknowledged)
+      client.ack((acknowledged = client.received.messages.length));
     return client.received.members.length === 1;
   });
   await world.settled(client);
@@ -88,5 +89,36 @@ it('removed and added again at once: what lies between never comes', async () =>
   await world.post(conversationId, ann);
   await client.untilMessages(conversationId, 2);
   expect(client.received.seqs(conversationId)).toEqual([1, 4]);
-  expect(client.received.members.at(-1)).toMatchObject({ change: 'added', seq: 4, head: 3, members_version: 3 });
+  expect(client.received.members.at(-1)).toMatchObject({
+    change: 'added',
+    seq: 4,
+    head: 3,
+    members_version: 3,
+  });
+});
+
+it('one that comes and goes, while others talk, never gets what was said without them', async () => {
+  const [ann, ben] = [world.user('ann'), world.user('ben')];
+  const conversationId = await world.conversation(ann, ben);
+  const clients = await Promise.all(
+    [{ on: world.pod }, { on: deaf, credit: 2 }, { on: world.pod, credit: 1 }, { on: deaf }].map((options) =>
+      world.connectCaughtUp(ben, options),
+    ),
+  );
+  const without: number[] = [];
+  for (let round = 0; round < 20; round++) {
+    const through = round % 3 === 0 ? world.pod : deaf;
+    await world.post(conversationId, ann, { on: through });
+    await world.removeMember(conversationId, ann, ben, through);
+    for (let n = 0; n < round % 3; n++) without.push((await world.post(conversationId, ann)).seq);
+    await world.addMember(conversationId, ann, ben, through);
+  }
+  const last = await world.postMany(conversationId, ann, 3);
+  for (const client of clients) {
+    await client.until(() => client.cursorOf(conversationId) === last.at(-1)!.seq);
+    const seqs = client.received.messagesOf(conversationId).map(({ seq }) => seq);
+    expect(seqs.filter((seq) => without.includes(seq))).toEqual([]);
+    expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
+    expect(seqs.slice(-3)).toEqual(last.map(({ seq }) => seq));
+  }
 });

@@ -34,11 +34,23 @@ describe('auth', () => {
   });
 
   it.each([
-    ['of another user', (): Promise<string> => mintToken({ sub: 'another', exp: inSeconds(600) }), 'token_invalid'],
+    [
+      'of another user',
+      (): Promise<string> => mintToken({ sub: 'another', exp: inSeconds(600) }),
+      'token_invalid',
+    ],
     ['that is garbage', (): string => 'garbage', 'token_invalid'],
     ['that is empty', (): string => '', 'token_invalid'],
-    ['of another audience', (): Promise<string> => mintToken({ sub: 'user', aud: 'another' }), 'token_invalid'],
-    ['that has expired', (): Promise<string> => mintToken({ sub: 'user', exp: inSeconds(-60) }), 'token_expired'],
+    [
+      'of another audience',
+      (): Promise<string> => mintToken({ sub: 'user', aud: 'another' }),
+      'token_invalid',
+    ],
+    [
+      'that has expired',
+      (): Promise<string> => mintToken({ sub: 'user', exp: inSeconds(-60) }),
+      'token_expired',
+    ],
   ] as const)('with a token %s leaves the old one, with its expiry', async (_what, mint, code) => {
     const client = await world.connectCaughtUp(world.user(), { claims: { exp: inSeconds(15) } });
     client.send({ type: 'auth', token: await mint() });
@@ -77,11 +89,18 @@ describe('auth', () => {
 });
 
 describe('ping', () => {
-  it.each(['a', 'i'.repeat(64), 0, 2 ** 53 - 1])('%j comes back in pong, with the server’s time', async (id) => {
-    const socket = await world.openReady(world.user());
-    socket.send({ type: 'ping', id });
-    expect(await socket.frame('pong')).toEqual({ type: 'pong', id, server_time: expect.stringMatching(TIME) as string });
-  });
+  it.each(['a', 'i'.repeat(64), 0, 2 ** 53 - 1])(
+    '%j comes back in pong, with the server’s time',
+    async (id) => {
+      const socket = await world.openReady(world.user());
+      socket.send({ type: 'ping', id });
+      expect(await socket.frame('pong')).toEqual({
+        type: 'pong',
+        id,
+        server_time: expect.stringMatching(TIME) as string,
+      });
+    },
+  );
 
   it('is answered while a subscribe waits for the log', async () => {
     const userId = world.user();

@@ -40,7 +40,8 @@ function untilSent(conversationId: string): Promise<void> {
 
 const replaysOf = (client: TestClient) => client.received.messages.filter((message) => message.replay > 0);
 const seqsOf = (client: TestClient) => replaysOf(client).map(({ seq }) => seq);
-const untilReplays = (client: TestClient, count: number) => client.until(() => replaysOf(client).length >= count);
+const untilReplays = (client: TestClient, count: number) =>
+  client.until(() => replaysOf(client).length >= count);
 
 /** Waits until a replay has gone all its way: whoever had to get it has it. */
 async function untilQuiet(client: TestClient): Promise<void> {
@@ -128,7 +129,10 @@ it('a reader that is behind gets what it has not had as new, and the rest once m
   await untilQuiet(client);
   expect(client.received.seqs(conversationId)).toEqual([1, 2, 3, 4]);
   const repeated = client.received.messages.filter(({ effect }) => effect === 'drop');
-  expect(repeated.map(({ seq, replay: n }) => [seq, n])).toEqual([[1, 1], [2, 1]]);
+  expect(repeated.map(({ seq, replay: n }) => [seq, n])).toEqual([
+    [1, 1],
+    [2, 1],
+  ]);
 });
 
 it('a member that joined later gets what is theirs of it', async () => {
@@ -159,7 +163,10 @@ it('a dead row between replayed ones is passed over', async () => {
   const { conversationId, client } = await scene(3);
   await client.untilMessages(conversationId, 3);
   await untilSent(conversationId);
-  await world.sql.query(`UPDATE messaging.message_outbox SET status = 'dead' WHERE aggregate_id = $1 AND seq = 2`, [conversationId]);
+  await world.sql.query(
+    `UPDATE messaging.message_outbox SET status = 'dead' WHERE aggregate_id = $1 AND seq = 2`,
+    [conversationId],
+  );
   await world.sql.query(
     `UPDATE messaging.message_outbox SET status = 'pending', attempts = 0, dispatched_at = NULL
      WHERE aggregate_id = $1 AND status = 'sent'`,
@@ -201,7 +208,10 @@ describe('a dead letter that is requeued', () => {
     expect(ranges).toEqual([{ conversationId, ranges: [[2, 2]] }]);
     const [[from, to]] = ranges[0]!.ranges as [[number, number]];
     const http = await world.http(ben);
-    const page = expectStatus(await http.history(conversationId, { after: from - 1, limit: to - from + 1 }), 200);
+    const page = expectStatus(
+      await http.history(conversationId, { after: from - 1, limit: to - from + 1 }),
+      200,
+    );
     expect(page.messages).toMatchObject([{ type: 'message', seq: 2, message_id: messageId, replay: 1 }]);
     const effects = page.messages.flatMap((message) => book.apply(message as never));
     expect(effects).toMatchObject([{ kind: 'deliver_late', frame: { seq: 2 } }]);

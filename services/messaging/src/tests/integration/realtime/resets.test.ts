@@ -24,7 +24,10 @@ describe('a cursor from the future', () => {
     const client = await world.connectCaughtUp(userId, { cursors });
     expect(client.received.frames.slice(1)).toEqual([
       { type: 'reset', conversation_id: conversationId, epoch: 1, head: 2, reason: 'cursor_ahead' },
-      { type: 'subscribed', conversations: [{ conversation_id: conversationId, status: 'ok', after: 2, head: 2, min: 1 }] },
+      {
+        type: 'subscribed',
+        conversations: [{ conversation_id: conversationId, status: 'ok', after: 2, head: 2, min: 1 }],
+      },
       { type: 'caught_up' },
     ]);
     expect(client.cursorOf(conversationId)).toBe(2);
@@ -46,7 +49,9 @@ describe('a cursor from the future', () => {
       'message',
       'caught_up',
     ]);
-    expect(client.received.subscribed).toEqual([{ conversation_id: conversationId, status: 'ok', after: 0, head: 2, min: 1 }]);
+    expect(client.received.subscribed).toEqual([
+      { conversation_id: conversationId, status: 'ok', after: 0, head: 2, min: 1 },
+    ]);
     expect(client.received.seqs(conversationId)).toEqual([1, 2]);
   });
 
@@ -69,7 +74,11 @@ describe('a cursor from the future', () => {
     expect(client.received.frames.map(({ type }) => type)).toEqual(['ready', 'reset', 'pong']);
     client.ack(1);
     await client.until(() => client.received.caughtUpCount === 1);
-    expect(client.received.frames.map(({ type }) => type).slice(3)).toEqual(['reset', 'subscribed', 'caught_up']);
+    expect(client.received.frames.map(({ type }) => type).slice(3)).toEqual([
+      'reset',
+      'subscribed',
+      'caught_up',
+    ]);
     client.ack(2);
     await client.ping();
   });
@@ -85,8 +94,20 @@ describe('cursors of another epoch', () => {
     expect(frames.map(({ type }) => type)).toEqual(['ready', 'reset', 'subscribed', 'caught_up']);
     expect(frames[1]).toEqual({ type: 'reset', conversation_id: '*', epoch: 1, reason: 'epoch' });
     expect(subscribed).toHaveLength(2);
-    expect(subscribed).toContainEqual({ conversation_id: conversations[0], status: 'ok', after: 1, head: 1, min: 1 });
-    expect(subscribed).toContainEqual({ conversation_id: conversations[1], status: 'ok', after: 3, head: 3, min: 1 });
+    expect(subscribed).toContainEqual({
+      conversation_id: conversations[0],
+      status: 'ok',
+      after: 1,
+      head: 1,
+      min: 1,
+    });
+    expect(subscribed).toContainEqual({
+      conversation_id: conversations[1],
+      status: 'ok',
+      after: 3,
+      head: 3,
+      min: 1,
+    });
     expect(client.cursors().epoch).toBe(1);
   });
 
@@ -95,7 +116,9 @@ describe('cursors of another epoch', () => {
     const conversationId = await conversationWith(userId, 3);
     const cursors = { epoch: 0, conversations: [at(conversationId, 3)] };
     const client = await world.connectCaughtUp(userId, { cursors, withoutCursor: 'start' });
-    expect(client.received.resets).toEqual([{ type: 'reset', conversation_id: '*', epoch: 1, reason: 'epoch' }]);
+    expect(client.received.resets).toEqual([
+      { type: 'reset', conversation_id: '*', epoch: 1, reason: 'epoch' },
+    ]);
     expect(client.received.seqs(conversationId)).toEqual([1, 2, 3]);
   });
 
@@ -119,7 +142,12 @@ describe('an epoch that is raised while clients are connected', () => {
 
     const after = await world.connectCaughtUp(userId, { cursors: before.cursors(), withoutCursor: 'start' });
     expect(after.received.ready?.epoch).toBe(2);
-    expect(after.received.frames[1]).toEqual({ type: 'reset', conversation_id: '*', epoch: 2, reason: 'epoch' });
+    expect(after.received.frames[1]).toEqual({
+      type: 'reset',
+      conversation_id: '*',
+      epoch: 2,
+      reason: 'epoch',
+    });
     expect(after.received.seqs(conversationId)).toEqual([1, 2]);
     expect((await world.post(conversationId, userId)).epoch).toBe(2);
     await after.untilMessages(conversationId, 3);
@@ -131,7 +159,9 @@ describe('an epoch that is raised while clients are connected', () => {
     const client = await world.connectCaughtUp(userId);
     await world.postMany(conversationId, userId, 2);
     await client.untilMessages(conversationId, 2);
-    await world.sql.query('UPDATE messaging.conversation SET last_seq = 1 WHERE conversation_id = $1', [conversationId]);
+    await world.sql.query('UPDATE messaging.conversation SET last_seq = 1 WHERE conversation_id = $1', [
+      conversationId,
+    ]);
     await world.pod.clock.leap(2000);
     expect((await client.untilClosed()).code).toBe(1012);
   });

@@ -22,7 +22,10 @@ describe('a conversation without a cursor', () => {
     const conversationId = await conversationWith(userId, 3);
     const client = await world.connectCaughtUp(userId);
     expect(client.received.frames.slice(1)).toEqual([
-      { type: 'subscribed', conversations: [{ conversation_id: conversationId, status: 'ok', after: 3, head: 3, min: 1 }] },
+      {
+        type: 'subscribed',
+        conversations: [{ conversation_id: conversationId, status: 'ok', after: 3, head: 3, min: 1 }],
+      },
       { type: 'caught_up' },
     ]);
     await world.post(conversationId, userId);
@@ -36,8 +39,16 @@ describe('a conversation without a cursor', () => {
     await world.addMember(conversationId, ann, ben);
     await world.insertRows(conversationId, 2);
     const client = await world.connectCaughtUp(ben, { withoutCursor: 'start' });
-    expect(client.received.frames.map(({ type }) => type)).toEqual(['ready', 'subscribed', 'message', 'message', 'caught_up']);
-    expect(client.received.subscribed).toEqual([{ conversation_id: conversationId, status: 'ok', after: 3, head: 5, min: 4 }]);
+    expect(client.received.frames.map(({ type }) => type)).toEqual([
+      'ready',
+      'subscribed',
+      'message',
+      'message',
+      'caught_up',
+    ]);
+    expect(client.received.subscribed).toEqual([
+      { conversation_id: conversationId, status: 'ok', after: 3, head: 5, min: 4 },
+    ]);
     expect(client.received.seqs(conversationId)).toEqual([4, 5]);
   });
 });
@@ -51,7 +62,9 @@ describe('a client that comes back', () => {
     await world.insertRows(conversationId, 4);
     const second = await world.connectCaughtUp(userId, { cursors: first.cursors() });
     expect(second.received.seqs(conversationId)).toEqual([6, 7, 8, 9]);
-    expect(second.received.subscribed).toEqual([{ conversation_id: conversationId, status: 'ok', after: 5, head: 9, min: 1 }]);
+    expect(second.received.subscribed).toEqual([
+      { conversation_id: conversationId, status: 'ok', after: 5, head: 9, min: 1 },
+    ]);
     await world.post(conversationId, userId);
     await second.untilMessages(conversationId, 5);
     expect(second.received.seqs(conversationId)).toEqual(range(6, 10));
@@ -84,7 +97,12 @@ describe('a client that comes back', () => {
         { conversation_id: unknown, status: 'error', code: 'conversation_not_found' },
       ]),
     );
-    expect(client.received.frames.map(({ type }) => type)).toEqual(['ready', 'subscribed', 'message', 'caught_up']);
+    expect(client.received.frames.map(({ type }) => type)).toEqual([
+      'ready',
+      'subscribed',
+      'message',
+      'caught_up',
+    ]);
     expect(client.received.frames.every((frame) => !('id' in frame))).toBe(true);
     expect(client.received.members).toEqual([]);
   });
@@ -98,7 +116,9 @@ describe('a client that comes back', () => {
     const client = await world.connectCaughtUp(userId);
     const types = client.received.frames.map(({ type }) => type);
     expect(types).toEqual(['ready', 'subscribed', 'subscribed', 'subscribed', 'caught_up']);
-    const sizes = client.received.frames.map((frame) => (frame.type === 'subscribed' ? frame.conversations.length : 0));
+    const sizes = client.received.frames.map((frame) =>
+      frame.type === 'subscribed' ? frame.conversations.length : 0,
+    );
     expect(sizes).toEqual([0, 256, 256, 88, 0]);
     expect(new Set(client.received.subscribed.map((item) => item.conversation_id)).size).toBe(600);
 
@@ -123,7 +143,9 @@ describe('a client that comes back', () => {
     const before = (await world.metric('transport_resumes_total')) ?? 0;
     await world.connectCaughtUp(userId);
     expect(await world.metric('transport_resumes_total')).toBe(before);
-    await world.connectCaughtUp(userId, { cursors: { epoch: 1, conversations: [{ conversationId, cursor: 0 }] } });
+    await world.connectCaughtUp(userId, {
+      cursors: { epoch: 1, conversations: [{ conversationId, cursor: 0 }] },
+    });
     expect(await world.metric('transport_resumes_total')).toBe(before + 1);
   });
 });
@@ -162,7 +184,9 @@ describe('caught_up', () => {
     expect(client.received.caughtUpCount).toBe(0);
     client.ack();
     await client.until(() => client.received.caughtUpCount === 1);
-    expect(client.received.messages.map(({ conversationId }) => conversationId).sort()).toEqual(conversations.sort());
+    expect(client.received.messages.map(({ conversationId }) => conversationId).sort()).toEqual(
+      conversations.sort(),
+    );
   });
 
   it('does not wait for a conversation that the user was removed from meanwhile', async () => {

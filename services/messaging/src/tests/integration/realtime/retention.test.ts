@@ -54,7 +54,9 @@ it('what has expired is announced to a client that was away for too long', async
   await expire(conversationId, 3);
   const cursors = { epoch: 1, conversations: [{ conversationId, cursor: 1 }] };
   const client = await world.connectCaughtUp(userId, { cursors });
-  expect(client.received.subscribed).toEqual([{ conversation_id: conversationId, status: 'ok', after: 1, head: 5, min: 4 }]);
+  expect(client.received.subscribed).toEqual([
+    { conversation_id: conversationId, status: 'ok', after: 1, head: 5, min: 4 },
+  ]);
   expect(client.received.gaps).toEqual([
     { type: 'gap', conversation_id: conversationId, from: 2, to: 3, reason: 'retention' },
   ]);
@@ -67,7 +69,9 @@ it('a device without a cursor begins behind what has expired, without a gap', as
   await world.insertRows(conversationId, 3);
   await expire(conversationId, 2);
   const client = await world.connectCaughtUp(userId, { withoutCursor: 'start' });
-  expect(client.received.subscribed).toEqual([{ conversation_id: conversationId, status: 'ok', after: 2, head: 3, min: 3 }]);
+  expect(client.received.subscribed).toEqual([
+    { conversation_id: conversationId, status: 'ok', after: 2, head: 3, min: 3 },
+  ]);
   expect(client.received.gaps).toEqual([]);
   expect(client.received.seqs(conversationId)).toEqual([3]);
 });
@@ -104,8 +108,14 @@ it('a dead row that outlived its day goes out once it is requeued, to whoever wa
   expect(late).toMatchObject({ seq: 2, messageId, replay: 1, effect: 'deliver_late' });
 
   // A device that was away asks for it.
-  const book = new CursorBook({ epoch: 1, conversations: [{ conversationId, cursor: 3, openRanges: [[2, 2]] }] });
-  const page = expectStatus(await (await world.http(userId)).history(conversationId, { after: 1, limit: 1 }), 200);
+  const book = new CursorBook({
+    epoch: 1,
+    conversations: [{ conversationId, cursor: 3, openRanges: [[2, 2]] }],
+  });
+  const page = expectStatus(
+    await (await world.http(userId)).history(conversationId, { after: 1, limit: 1 }),
+    200,
+  );
   expect(page.messages.map(({ seq }) => seq)).toEqual([2]);
   const effects = page.messages.flatMap((message) => book.apply(message as never));
   expect(effects.map(({ kind }) => kind)).toEqual(['deliver_late']);

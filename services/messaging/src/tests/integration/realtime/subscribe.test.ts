@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { SubscribedItem } from '@sanctum/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TestClient } from '../../support/test-client.ts';
 import { RealtimeWorld } from './support/realtime-world.ts';
 
 let world: RealtimeWorld;
@@ -10,14 +9,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.end());
 
-interface Scene {
-  readonly userId: string;
-  readonly conversationId: string;
-  readonly client: TestClient;
-}
-
 /** A conversation with three messages, and a member's connection that follows nothing yet. */
-async function scene(): Promise<Scene> {
+async function scene() {
   const userId = world.user();
   const conversationId = await world.conversation(userId);
   await world.postMany(conversationId, userId, 3);
@@ -42,12 +35,23 @@ describe('after', () => {
     ['the head', 3, 3],
   ] as const)('%s', async (_what, after, begins) => {
     const { userId, conversationId, client } = await scene();
-    const answer = await client.subscribe([{ conversation_id: conversationId, ...(after !== undefined && { after }) }]);
-    expect(answer).toEqual({ type: 'subscribed', id: 'request-1', conversations: [ok(conversationId, begins)] });
+    const answer = await client.subscribe([
+      { conversation_id: conversationId, ...(after !== undefined && { after }) },
+    ]);
+    expect(answer).toEqual({
+      type: 'subscribed',
+      id: 'request-1',
+      conversations: [ok(conversationId, begins)],
+    });
     await world.post(conversationId, userId);
     await client.until(() => client.cursorOf(conversationId) === 4);
     const types = client.received.frames.map(({ type }) => type);
-    expect(types).toEqual(['ready', 'caught_up', 'subscribed', ...Array.from({ length: 4 - begins }, () => 'message')]);
+    expect(types).toEqual([
+      'ready',
+      'caught_up',
+      'subscribed',
+      ...Array.from({ length: 4 - begins }, () => 'message'),
+    ]);
     expect(client.received.seqs(conversationId)).toEqual([1, 2, 3, 4].slice(begins));
   });
 
@@ -128,7 +132,12 @@ it('an unknown conversation and a forbidden one are answered alike, to the byte'
   const { conversationId } = await scene();
   const unknown = randomUUID();
   const socket = await world.openReady(world.user(), { subscribe: 'none' });
-  for (const [id, after] of [['a', 'head'], ['b', 'start'], ['c', 0], ['d', 999]] as const) {
+  for (const [id, after] of [
+    ['a', 'head'],
+    ['b', 'start'],
+    ['c', 0],
+    ['d', 999],
+  ] as const) {
     for (const conversation of [conversationId, unknown]) {
       socket.send({ type: 'subscribe', id, conversations: [{ conversation_id: conversation, after }] });
     }
@@ -178,12 +187,15 @@ it('an operator may follow any conversation from its start, and sees it as a mem
   expect(unknown).toMatchObject({ conversations: [{ status: 'error', code: 'conversation_not_found' }] });
 });
 
-it.each(['messaging:manage', 'messaging:operator', 'operate'])('scope %s does not make an operator', async (scope) => {
-  const { conversationId } = await scene();
-  const client = await world.connectCaughtUp(world.user(), { claims: { scope } });
-  const answer = await client.subscribe([{ conversation_id: conversationId }]);
-  expect(answer).toMatchObject({ conversations: [{ status: 'error', code: 'conversation_not_found' }] });
-});
+it.each(['messaging:manage', 'messaging:operator', 'operate'])(
+  'scope %s does not make an operator',
+  async (scope) => {
+    const { conversationId } = await scene();
+    const client = await world.connectCaughtUp(world.user(), { claims: { scope } });
+    const answer = await client.subscribe([{ conversation_id: conversationId }]);
+    expect(answer).toMatchObject({ conversations: [{ status: 'error', code: 'conversation_not_found' }] });
+  },
+);
 
 describe('unsubscribe', () => {
   it('ends delivery, and is repeatable', async () => {
@@ -192,7 +204,11 @@ describe('unsubscribe', () => {
     const witness = await world.connectCaughtUp(userId);
     for (const id of ['request-1', 'request-2']) {
       const answer = await client.unsubscribe([conversationId]);
-      expect(answer).toEqual({ type: 'unsubscribed', id, conversations: [{ conversation_id: conversationId, status: 'ok' }] });
+      expect(answer).toEqual({
+        type: 'unsubscribed',
+        id,
+        conversations: [{ conversation_id: conversationId, status: 'ok' }],
+      });
     }
     await world.post(conversationId, userId);
     await witness.untilMessages(conversationId, 1);

@@ -19,7 +19,12 @@ const REFUSED = [
   ['garbage', () => 'garbage', 'token_invalid', 4501],
   ['three parts of garbage', () => 'a.b.c', 'token_invalid', 4501],
   ['alg none', () => `${part({ alg: 'none' })}.${part(claims())}.`, 'token_invalid', 4501],
-  ['another key', () => mintToken({ sub: 'somebody' }, 'another-secret-of-32-bytes-or-longer'), 'token_invalid', 4501],
+  [
+    'another key',
+    () => mintToken({ sub: 'somebody' }, 'another-secret-of-32-bytes-or-longer'),
+    'token_invalid',
+    4501,
+  ],
   ['another audience', () => mintToken({ sub: 'somebody', aud: 'another' }), 'token_invalid', 4501],
   ['another issuer', () => mintToken({ sub: 'somebody', iss: 'another' }), 'token_invalid', 4501],
   ['no expiry', () => mintToken({ sub: 'somebody', exp: null }), 'token_invalid', 4501],

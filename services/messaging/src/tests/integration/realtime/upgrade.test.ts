@@ -11,33 +11,48 @@ beforeAll(async () => {
   world = await RealtimeWorld.start();
   const fastPathOff = { DISPATCHER_ENABLED: 'false', CONSUMER_ENABLED: 'false' };
   full = await world.startPod({ env: { ...fastPathOff, WEBSOCKET_MAX_CLIENTS: '2' } });
-  withOrigins = await world.startPod({ env: { ...fastPathOff, WEBSOCKET_ALLOWED_ORIGINS: 'https://app.example' } });
+  withOrigins = await world.startPod({
+    env: { ...fastPathOff, WEBSOCKET_ALLOWED_ORIGINS: 'https://app.example' },
+  });
 });
 afterAll(() => world.end());
 
 it('takes the subprotocol and nothing else of what is offered', async () => {
   const answer = await askUpgrade(world.pod.httpUrl, {
-    headers: { 'sec-websocket-protocol': 'other, sanctum.v1', 'sec-websocket-extensions': 'permessage-deflate' },
+    headers: {
+      'sec-websocket-protocol': 'other, sanctum.v1',
+      'sec-websocket-extensions': 'permessage-deflate',
+    },
   });
   expect(answer.status).toBe(101);
   expect(answer.headers['sec-websocket-protocol']).toBe('sanctum.v1');
   expect(answer.headers['sec-websocket-extensions']).toBeUndefined();
 });
 
-it.each([null, 'other', 'sanctum.v2', 'SANCTUM.V1'])('subprotocol %j is refused with 400', async (protocol) => {
-  const answer = await askUpgrade(world.pod.httpUrl, { headers: { 'sec-websocket-protocol': protocol } });
-  expect(answer.status).toBe(400);
-  expect(answer.headers['content-type']).toBe('application/problem+json');
-  expect(answer.body).toMatchObject({ status: 400, code: 'subprotocol_required', type: 'urn:sanctum:error:subprotocol_required' });
-});
+it.each([null, 'other', 'sanctum.v2', 'SANCTUM.V1'])(
+  'subprotocol %j is refused with 400',
+  async (protocol) => {
+    const answer = await askUpgrade(world.pod.httpUrl, { headers: { 'sec-websocket-protocol': protocol } });
+    expect(answer.status).toBe(400);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(answer.body).toMatchObject({
+      status: 400,
+      code: 'subprotocol_required',
+      type: 'urn:sanctum:error:subprotocol_required',
+    });
+  },
+);
 
-it.each(['https://evil.example', 'null', 'http://127.0.0.1:1', 'not an origin'])('origin %j is refused with 403', async (origin) => {
-  const answer = await askUpgrade(world.pod.httpUrl, { headers: { origin } });
-  expect(answer.status).toBe(403);
-  expect(answer.headers['content-type']).toBe('application/problem+json');
-  expect(answer.body).toMatchObject({ status: 403, code: 'origin_denied' });
-  expect(JSON.stringify(answer.body)).not.toContain(origin);
-});
+it.each(['https://evil.example', 'null', 'http://127.0.0.1:1', 'not an origin'])(
+  'origin %j is refused with 403',
+  async (origin) => {
+    const answer = await askUpgrade(world.pod.httpUrl, { headers: { origin } });
+    expect(answer.status).toBe(403);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(answer.body).toMatchObject({ status: 403, code: 'origin_denied' });
+    expect(JSON.stringify(answer.body)).not.toContain(origin);
+  },
+);
 
 it('the same origin is taken, and a client without one, which is no browser', async () => {
   expect((await askUpgrade(world.pod.httpUrl, { headers: { origin: world.pod.httpUrl } })).status).toBe(101);
@@ -60,7 +75,10 @@ it.each(['/', '/ws/', '/ws/metrics', '/v1/ws'])('an upgrade of %s is answered wi
 });
 
 it('a full pod closes with 1013 and a hint, and takes the next one when there is room', async () => {
-  const [first] = await Promise.all([world.connect(world.user(), { on: full }), world.connect(world.user(), { on: full })]);
+  const [first] = await Promise.all([
+    world.connect(world.user(), { on: full }),
+    world.connect(world.user(), { on: full }),
+  ]);
   const socket = await world.open({ userId: world.user(), on: full });
   const { code, reason } = await socket.closed;
   expect(code).toBe(1013);
@@ -73,7 +91,9 @@ it('a full pod closes with 1013 and a hint, and takes the next one when there is
 
 it('the 65th connection of a user closes with 4430, and a hint of 30 s', async () => {
   const userId = world.user();
-  const clients = await Promise.all(Array.from({ length: USER_CONNECTIONS_MAX }, () => world.connect(userId)));
+  const clients = await Promise.all(
+    Array.from({ length: USER_CONNECTIONS_MAX }, () => world.connect(userId)),
+  );
   const socket = await world.open({ userId });
   socket.send({ type: 'hello' });
   expect(await socket.closed).toEqual({ code: 4430, reason: '{"retry_after_ms":30000}' });

@@ -65,6 +65,11 @@ export class RawSocket {
     this.#socket.send(bytes, { binary: true });
   }
 
+  /** An RFC 6455 ping. */
+  ping(): void {
+    this.#socket.ping();
+  }
+
   /** The first frame of this type, past or to come. Rejects when the socket closes without one. */
   frame(type: string): Promise<Record<string, unknown>> {
     const seen = this.frames.find((frame) => frame['type'] === type);
@@ -78,7 +83,7 @@ export class RawSocket {
   /** Waits until the server has read all that was sent: an RFC 6455 ping is answered in its turn. */
   async settled(): Promise<void> {
     const pong = once(this.#socket, 'pong');
-    this.#socket.ping();
+    this.ping();
     const ended = await Promise.race([pong.then(() => undefined), this.closed]);
     if (ended !== undefined) throw new Error(`closed with ${ended.code} ${ended.reason}`);
   }

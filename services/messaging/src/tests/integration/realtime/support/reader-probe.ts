@@ -34,7 +34,10 @@ export class ReaderProbe {
   }
 
   /** Changes answers until `change` is taken back. */
-  change<M extends Method>(method: M, change: (answer: Answer<M>, args: readonly unknown[]) => Answer<M>): () => void {
+  change<M extends Method>(
+    method: M,
+    change: (answer: Answer<M>, args: readonly unknown[]) => Answer<M>,
+  ): () => void {
     this.#changes.set(method, change as never);
     return () => void this.#changes.delete(method);
   }

@@ -30,7 +30,10 @@ export interface PodSettings {
   readonly log?: Log;
 }
 
-type ClientOptions = Partial<TestClientOptions> & { readonly on?: PodAtHand; readonly claims?: Partial<TestClaims> };
+type ClientOptions = Partial<TestClientOptions> & {
+  readonly on?: PodAtHand;
+  readonly claims?: Partial<TestClaims>;
+};
 
 /** One installation: a database, a Redis, a pod or more, and the users who talk over it. */
 export class RealtimeWorld {
@@ -48,8 +51,15 @@ export class RealtimeWorld {
     this.sql = new pg.Pool({ connectionString: urls.postgresUrl, max: 2 });
   }
 
-  static async start(settings: PodSettings = {}): Promise<RealtimeWorld> {
-    const world = new RealtimeWorld({ postgresUrl: await freshDatabase(), redisUrl: await freshRedis() });
+  /** With `redisUrl` that Redis, otherwise one of its own. */
+  static async start({
+    redisUrl,
+    ...settings
+  }: PodSettings & { redisUrl?: string } = {}): Promise<RealtimeWorld> {
+    const world = new RealtimeWorld({
+      postgresUrl: await freshDatabase(),
+      redisUrl: redisUrl ?? (await freshRedis()),
+    });
     await world.startPod(settings);
     return world;
   }
@@ -110,7 +120,11 @@ export class RealtimeWorld {
     return expectStatus(await http.createConversation(members), 201).conversation_id;
   }
 
-  async post(conversationId: string, userId: string, message: MessageToPost & { on?: PodAtHand } = {}): Promise<PostedMessage> {
+  async post(
+    conversationId: string,
+    userId: string,
+    message: MessageToPost & { on?: PodAtHand } = {},
+  ): Promise<PostedMessage> {
     const http = await this.http(userId, message.on ? { on: message.on } : {});
     return expectStatus(await http.postMessage(conversationId, message), 201);
   }
@@ -123,7 +137,8 @@ export class RealtimeWorld {
   }
 
   async addMember(conversationId: string, owner: string, userId: string, on = this.pod): Promise<number> {
-    return expectStatus(await (await this.http(owner, { on })).putMember(conversationId, userId), 200).joined_seq;
+    return expectStatus(await (await this.http(owner, { on })).putMember(conversationId, userId), 200)
+      .joined_seq;
   }
 
   async removeMember(conversationId: string, actor: string, userId: string, on = this.pod): Promise<void> {
@@ -133,7 +148,10 @@ export class RealtimeWorld {
   // ── Connections ──
 
   /** Connects and waits for `ready`. */
-  async connect(userId: string, { on = this.pod, claims, ...options }: ClientOptions = {}): Promise<TestClient> {
+  async connect(
+    userId: string,
+    { on = this.pod, claims, ...options }: ClientOptions = {},
+  ): Promise<TestClient> {
     const token = options.token ?? (await mintToken({ sub: userId, ...claims }));
     const client = await TestClient.connect({ url: on.wsUrl, ...options, token });
     this.#sockets.push(client);
@@ -148,7 +166,15 @@ export class RealtimeWorld {
   }
 
   /** A socket that was upgraded and has said nothing. */
-  async open(options: { userId?: string; token?: string; headers?: Record<string, string>; url?: string; on?: PodAtHand } = {}): Promise<RawSocket> {
+  async open(
+    options: {
+      userId?: string;
+      token?: string;
+      headers?: Record<string, string>;
+      url?: string;
+      on?: PodAtHand;
+    } = {},
+  ): Promise<RawSocket> {
     const { userId, on = this.pod, url = on.wsUrl, headers = {} } = options;
     const token = options.token ?? (userId === undefined ? undefined : await mintToken({ sub: userId }));
     const socket = await RawSocket.open(url, { token, headers });
@@ -157,7 +183,10 @@ export class RealtimeWorld {
   }
 
   /** The same after `hello` and `ready`. */
-  async openReady(userId: string, hello: Partial<HelloFrame> & Record<string, unknown> = {}): Promise<RawSocket> {
+  async openReady(
+    userId: string,
+    hello: Partial<HelloFrame> & Record<string, unknown> = {},
+  ): Promise<RawSocket> {
     const socket = await this.open({ userId });
     socket.send({ type: 'hello', ...hello });
     await socket.frame('caught_up');
@@ -173,7 +202,8 @@ export class RealtimeWorld {
   /** Lets `withinMs` of the pod's time pass, in steps, until `isDone`; fails where it is not. */
   async leapUntil(client: TestClient, isDone: () => boolean, withinMs: number, on = this.pod): Promise<void> {
     for (let leaptMs = 0; !isDone(); leaptMs += STEP_MS) {
-      if (leaptMs > withinMs) throw new Error(`not within ${withinMs} ms of the pod's time: ${client.received.summary()}`);
+      if (leaptMs > withinMs)
+        throw new Error(`not within ${withinMs} ms of the pod's time: ${client.received.summary()}`);
       await on.clock.leap(STEP_MS);
       await this.settled(client, on);
       await turn();
@@ -187,7 +217,11 @@ export class RealtimeWorld {
   // ── By SQL, as an operator ──
 
   /** The runbook's five columns, `count` times. */
-  async insertRows(conversationId: string, count = 1, payload: unknown = { ciphertext: 'AAAA' }): Promise<string[]> {
+  async insertRows(
+    conversationId: string,
+    count = 1,
+    payload: unknown = { ciphertext: 'AAAA' },
+  ): Promise<string[]> {
     const { rows } = await this.sql.query<{ message_id: string }>(
       `INSERT INTO messaging.message_outbox (event_id, message_id, event_type, aggregate_id, payload)
        SELECT gen_random_uuid(), gen_random_uuid(), 'MessageCreated', $1, $2::jsonb FROM generate_series(1, $3)

@@ -40,7 +40,8 @@ class Player {
       const names = Array.from(text.matchAll(/<token-(\w+)>/g), ([, name]) => name!);
       if ((step.kind === 'open' || step.kind === 'request') && step.user !== undefined) names.push(step.user);
       const scope = step.kind === 'open' && step.scope !== undefined ? { scope: step.scope } : {};
-      for (const name of names) if (!tokens.has(name)) tokens.set(name, await mintToken({ sub: name, ...scope }));
+      for (const name of names)
+        if (!tokens.has(name)) tokens.set(name, await mintToken({ sub: name, ...scope }));
     }
     return new Player(world, tokens);
   }
@@ -72,7 +73,9 @@ class Player {
       }
       case 'answer':
         expect(this.#answer?.status, text).toBe(step.status);
-        return expect(this.#answer?.body, text).toEqual(this.#bindings.expected(step.body, this.#answer?.body));
+        return expect(this.#answer?.body, text).toEqual(
+          this.#bindings.expected(step.body, this.#answer?.body),
+        );
       case 'sql':
         return this.#run(this.#bindings.fill(step.text));
       case 'sigterm':
@@ -98,7 +101,9 @@ class Player {
   /** As the operator, and in one transaction. A row is sent again only once it has been marked as sent. */
   async #run(sql: string): Promise<void> {
     await eventually(async () => {
-      const { rows } = await this.#world.sql.query(`SELECT FROM messaging.message_outbox WHERE status = 'pending'`);
+      const { rows } = await this.#world.sql.query(
+        `SELECT FROM messaging.message_outbox WHERE status = 'pending'`,
+      );
       expect(rows).toHaveLength(0);
     });
     await this.#world.sql.query(`BEGIN; SET LOCAL ROLE sanctum_operator; ${sql}; COMMIT`);

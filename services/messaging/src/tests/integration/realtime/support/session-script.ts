@@ -17,10 +17,27 @@ import { randomUUID } from 'node:crypto';
  */
 
 export type Step =
-  | { readonly kind: 'open'; readonly socket: string; readonly user?: string; readonly scope?: string; readonly pod: number }
+  | {
+      readonly kind: 'open';
+      readonly socket: string;
+      readonly user?: string;
+      readonly scope?: string;
+      readonly pod: number;
+    }
   | { readonly kind: 'send' | 'receive'; readonly socket: string; readonly frame: unknown }
-  | { readonly kind: 'close' | 'closed'; readonly socket: string; readonly code: number; readonly reason?: unknown }
-  | { readonly kind: 'request'; readonly method: string; readonly path: string; readonly user: string; readonly body?: unknown }
+  | {
+      readonly kind: 'close' | 'closed';
+      readonly socket: string;
+      readonly code: number;
+      readonly reason?: unknown;
+    }
+  | {
+      readonly kind: 'request';
+      readonly method: string;
+      readonly path: string;
+      readonly user: string;
+      readonly body?: unknown;
+    }
   | { readonly kind: 'answer'; readonly status: number; readonly body?: unknown }
   | { readonly kind: 'sql'; readonly text: string }
   | { readonly kind: 'sigterm' };
@@ -64,7 +81,8 @@ function stepOf(text: string): Step {
   const frame = /^([CS])(\d?): (?:close (\d{4})(?: (\{.*\}))?|(\{.*\}))$/.exec(text);
   if (frame !== null) {
     const [, side, socket = '', code, reason, json] = frame;
-    if (json !== undefined) return { kind: side === 'C' ? 'send' : 'receive', socket, frame: parseJson(json) };
+    if (json !== undefined)
+      return { kind: side === 'C' ? 'send' : 'receive', socket, frame: parseJson(json) };
     const kind = side === 'C' ? 'close' : 'closed';
     return { kind, socket, code: Number(code), ...(reason !== undefined && { reason: parseJson(reason) }) };
   }
@@ -125,7 +143,9 @@ export class Bindings {
     }
     if (typeof expected === 'object' && expected !== null) {
       const fields = (actual ?? {}) as Record<string, unknown>;
-      return Object.fromEntries(Object.entries(expected).map(([name, value]) => [name, this.expected(value, fields[name])]));
+      return Object.fromEntries(
+        Object.entries(expected).map(([name, value]) => [name, this.expected(value, fields[name])]),
+      );
     }
     const [, name, kind] = (typeof expected === 'string' ? ALONE.exec(expected) : null) ?? [];
     if (name === undefined || kind === undefined) return expected;

@@ -20,7 +20,10 @@ export function askUpgrade(
     'sec-websocket-protocol': SUBPROTOCOL,
     ...options.headers,
   };
-  const given = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== null)) as Record<string, string>;
+  const given = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== null)) as Record<
+    string,
+    string
+  >;
   return new Promise((resolve, reject) => {
     const asked = request(httpUrl + (options.path ?? '/ws'), { headers: given, agent: false });
     asked.on('error', reject);

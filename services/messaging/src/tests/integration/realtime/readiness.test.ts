@@ -1,0 +1,134 @@
+import { Agent } from 'node:http';
+import { afterEach, describe, expect, test } from 'vitest';
+import { bounds } from '../../../bounds.ts';
+import { eventually } from '../../support/eventually.ts';
+import { expectStatus, HttpClient } from '../../support/http-client.ts';
+import type { Pod } from '../../support/pod.ts';
+import { Scene } from '../../support/scene.ts';
+import { ownPostgres, ownRedis } from '../../support/servers.ts';
+import { mintToken } from '../../support/tokens.ts';
+
+/** A message takes at most this without Redis, to whoever is connected. */
+const SLOW_PATH_MS = 2_000;
+
+let scene: Scene;
+afterEach(() => scene.end());
+
+interface ReadyAnswer {
+  readonly status: number;
+  readonly body: { readonly degraded: readonly string[]; readonly reasons?: readonly string[] };
+}
+
+async function readyz(pod: Pod): Promise<ReadyAnswer> {
+  const response = await fetch(`${pod.httpUrl}/readyz`);
+  return { status: response.status, body: (await response.json()) as ReadyAnswer['body'] };
+}
+
+async function untilReady(pod: Pod, expected: { status: number; degraded: string[] }): Promise<void> {
+  await eventually(async () => {
+    const { status, body } = await readyz(pod);
+    expect({ status, degraded: body.degraded }).toEqual(expected);
+  });
+}
+
+test('both flags off: ready', async () => {
+  scene = await Scene.begin();
+  const pod = await scene.pod({ env: { DISPATCHER_ENABLED: 'false', CONSUMER_ENABLED: 'false' } });
+  await untilReady(pod, { status: 200, degraded: [] });
+  expect((await fetch(`${pod.httpUrl}/healthz`)).status).toBe(200);
+});
+
+test('Redis is stopped: degraded, messages are accepted and reach members within 2 s; back by itself', async () => {
+  const redis = await ownRedis();
+  scene = await Scene.begin({ redisUrl: redis.url });
+  const pod = await scene.pod();
+  const id = await scene.conversation(pod, ['alice', 'bob']);
+  const bob = await scene.connect(pod, 'bob');
+  await untilReady(pod, { status: 200, degraded: [] });
+  await redis.stop();
+  await eventually(async () => {
+    const { status, body } = await readyz(pod);
+    expect(status).toBe(200);
+    expect(body.degraded).toContain('redis_unreachable');
+  });
+  // The first message of its life, so that nothing but the comparison of heads can bring it.
+  for (const seq of [1, 2]) {
+    expect(await scene.post(pod, 'alice', id)).toEqual([seq]);
+    await bob.untilMessages(id, seq, SLOW_PATH_MS);
+  }
+  await redis.restart();
+  await untilReady(pod, { status: 200, degraded: [] });
+  await scene.post(pod, 'alice', id);
+  await bob.untilMessages(id, 3);
+  await eventually(async () => expect(await scene.onStream(id)).toHaveLength(3));
+  await bob.ping();
+  expect(bob.received.messagesOf(id).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+});
+
+describe('without Postgres', () => {
+  test('stopped: not ready, and ready again by itself', async () => {
+    const postgres = await ownPostgres();
+    scene = await Scene.begin({ databaseUrl: postgres.url });
+    const pod = await scene.pod();
+    const id = await scene.conversation(pod, ['alice', 'bob']);
+    const bob = await scene.connect(pod, 'bob');
+    await scene.post(pod, 'alice', id);
+    await bob.untilMessages(id, 1);
+    await postgres.stop();
+    await untilReady(pod, { status: 503, degraded: [] });
+    expect((await readyz(pod)).body.reasons).toEqual(['postgres_unreachable']);
+    const alice = await scene.http(pod, 'alice');
+    const refused = await alice.postMessage(id);
+    expect(refused).toMatchObject({ status: 503, problem: { code: 'unavailable' } });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+
+    await postgres.restart();
+    await eventually(async () => expect((await readyz(pod)).status).toBe(200));
+    await scene.post(pod, 'alice', id);
+    await bob.untilMessages(id, 2);
+    expect(bob.received.seqs(id)).toEqual([1, 2]);
+  });
+
+  test('frozen: 503 within a second once the queue is full, and what was answered 201 is there', async () => {
+    const postgres = await ownPostgres();
+    scene = await Scene.begin({ databaseUrl: postgres.url });
+    const pod = await scene.podProcess({ PAYLOAD_MAX_BYTES: '700000' });
+    const id = await scene.conversation(pod, ['alice']);
+    const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
+    const alice = new HttpClient(pod.httpUrl, await mintToken({ sub: 'alice' }), agent);
+    const accepted: string[] = [];
+    const post = async (ciphertext: string) => {
+      const from = performance.now();
+      const answer = await alice.postMessage(id, { ciphertext });
+      if (answer.status === 201) accepted.push(answer.body.message_id);
+      return { answer, ms: performance.now() - from };
+    };
+    const small = Buffer.alloc(24).toString('base64');
+    for (let i = 0; i < 5; i++) await post(small);
+    const underWay = Array.from({ length: 50 }, () => post(small));
+    await postgres.kill('SIGSTOP');
+
+    // Full by its bytes: far fewer requests than by their number.
+    const large = Buffer.alloc(500_000).toString('base64');
+    const filling = Array.from({ length: Math.ceil(bounds.intake.queueBytesMax / large.length) + 1 }, () => post(large));
+    await Promise.race(filling);
+    const refusals = await Promise.all(Array.from({ length: 20 }, () => post(large)));
+    for (const { answer, ms } of refusals) {
+      expect(answer).toMatchObject({ status: 503, problem: { code: 'overloaded' } });
+      expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+      expect(ms).toBeLessThan(1_000);
+    }
+    await eventually(async () => expect((await readyz(pod)).status).toBe(503));
+    const rest = await Promise.all([...underWay, ...filling]);
+    for (const { answer } of rest) expect([201, 503]).toContain(answer.status);
+
+    await postgres.kill('SIGCONT');
+    await eventually(async () => expect((await readyz(pod)).status).toBe(200));
+    expectStatus((await post(small)).answer, 201);
+    const rows = await scene.sql('SELECT message_id, seq FROM messaging.message_outbox ORDER BY seq');
+    const stored = new Set(rows.map(({ message_id }) => message_id as string));
+    expect(accepted.length).toBeGreaterThanOrEqual(6);
+    expect(accepted.filter((messageId) => !stored.has(messageId))).toEqual([]);
+    alice.close();
+  });
+});
