@@ -31,6 +31,7 @@ import { Hub } from './realtime/hub.ts';
 import { encodeWake } from './wake-message.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
+const PARTITIONS_RETRY_MS = 10_000;
 /** How long the start waits for Redis before it goes on without. */
 const REDIS_PATIENCE_MS = 2000;
 
@@ -71,7 +72,6 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
   const operations = new PostgresOperations(operationsPool);
   const reader = wrapped(new PostgresReaderLog(readerPool, { payloadLimitBytes }), overrides.reader);
   const deadLetters = new PostgresDeadLetterLog(operationsPool);
-  await operations.ensurePartitions();
   const installationId = await operations.installationId();
   const epochs = new Epochs({ current: await reader.readEpoch(), reader, log });
 
@@ -210,6 +210,8 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
     originAllowed: (origin, host) => originAllowed(origin, host, config.websocket.allowedOrigins),
   });
 
+  // What has no partition of its own yet goes to DEFAULT: no reason not to start.
+  await makePartitions();
   for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader]) connection?.start();
   hub.start();
   await consumer?.streamReader.whenReady(REDIS_PATIENCE_MS);
@@ -230,14 +232,21 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
   });
 
   async function keepPartitions(signal: AbortSignal): Promise<void> {
+    let isDone = true;
     while (!signal.aborted) {
-      await clock.sleep(HOUR_MS, signal);
-      if (signal.aborted) return;
-      try {
-        await operations.ensurePartitions();
-      } catch (error) {
-        log.error('partitions_failed', { reason: reasonOf(error) });
-      }
+      await clock.sleep(isDone ? HOUR_MS : PARTITIONS_RETRY_MS, signal);
+      if (!signal.aborted) isDone = await makePartitions();
+    }
+  }
+
+  /** False: some lock was not to be had, or Postgres is away. */
+  async function makePartitions(): Promise<boolean> {
+    try {
+      await operations.ensurePartitions();
+      return true;
+    } catch (error) {
+      log.warn('partitions_failed', { reason: reasonOf(error) });
+      return false;
     }
   }
 

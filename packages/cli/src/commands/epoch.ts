@@ -40,7 +40,7 @@ export function epochCommand(shell: Shell): Command {
       output.result({ epoch }, `epoch ${epoch}`);
     });
   const raise = withCommonOptions(new Command('raise'))
-    .description('raise the epoch by one: after a restore, before the first pod starts again')
+    .description('raise the epoch: after a restore, before the first pod starts again')
     .option('--yes', 'do not ask')
     .addHelpText('after', RAISE_EXAMPLES)
     .action(async (_own: object, command: Command) => {
@@ -48,8 +48,7 @@ export function epochCommand(shell: Shell): Command {
       const output = new Output(shell, options);
       const url = postgresUrl(shell, options, output);
       if (options.yes !== true) await assertConfirmed(shell, url);
-      const epoch = await withPool(url, (pool) => new PostgresOperations(pool).raiseEpoch());
-      const before = epoch - 1;
+      const { before, epoch } = await withPool(url, (pool) => new PostgresOperations(pool).raiseEpoch());
       output.result({ before, epoch }, `epoch raised from ${before} to ${epoch}`);
     });
   return show.addCommand(raise);
@@ -70,7 +69,7 @@ async function assertConfirmed(shell: Shell, url: string): Promise<void> {
     );
   }
   const epoch = await withPool(url, readEpoch);
-  const question = `Raise the epoch from ${epoch} to ${epoch + 1}? Every client's cursors become void.`;
+  const question = `Raise the epoch ${epoch}? Every client's cursors become void.`;
   if (!(await confirmed(shell, question))) throw new CliError(`the epoch stays ${epoch}`);
 }
 

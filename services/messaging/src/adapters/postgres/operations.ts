@@ -5,9 +5,16 @@ const ENSURE_PARTITIONS = {
   text: 'SELECT messaging.ensure_message_outbox_partitions() AS made',
 };
 const INSTALLATION_ID = { name: 'installation-id', text: 'SELECT id FROM messaging.installation' };
+/**
+ * A restore sets the epoch back with everything else, so one more than that may have been used before the restore,
+ * and clients hold cursors of it. The seconds since 1970 were not.
+ */
 const RAISE_EPOCH = {
   name: 'raise-epoch',
-  text: 'UPDATE messaging.log_epoch SET epoch = epoch + 1, raised_at = now() RETURNING epoch',
+  text: `WITH old AS (SELECT epoch FROM messaging.log_epoch FOR UPDATE)
+         UPDATE messaging.log_epoch e
+         SET epoch = greatest(old.epoch + 1, extract(epoch FROM clock_timestamp())::bigint), raised_at = now()
+         FROM old RETURNING old.epoch AS before, e.epoch`,
 };
 /** The five columns of the runbook: what an operator types takes the same way. */
 const APPEND_PROBE = {
@@ -37,10 +44,10 @@ export class PostgresOperations {
     return row!.id;
   }
 
-  /** After a restore, before the first pod starts again. Returns the new epoch. */
-  async raiseEpoch(): Promise<number> {
-    const [row] = await this.#pool.query<{ epoch: number }>(RAISE_EPOCH);
-    return row!.epoch;
+  /** After a restore, before the first pod starts again. */
+  async raiseEpoch(): Promise<{ before: number; epoch: number }> {
+    const [row] = await this.#pool.query<{ before: number; epoch: number }>(RAISE_EPOCH);
+    return row!;
   }
 
   /** A synthetic message that takes the whole path, from the outbox on. */

@@ -91,8 +91,13 @@ it('credit that is left needs no ack', async () => {
 
 it('the time from commit to ack is measured', async () => {
   const before = (await world.metric('messaging_end_to_end_seconds_count')) ?? 0;
-  const { client } = await clientWith(1);
-  client.ack(1);
-  await client.ping();
-  expect(await world.metric('messaging_end_to_end_seconds_count')).toBe(before + 1);
+  const { client, conversationId, userId } = await clientWith(0);
+  // Of what the bus brings; a message that a check of heads found first is none of its.
+  for (let n = 1; n <= 5; n++) {
+    await world.post(conversationId, userId);
+    await client.untilMessages(conversationId, n);
+    client.ack();
+    await client.ping();
+  }
+  expect(await world.metric('messaging_end_to_end_seconds_count')).toBeGreaterThan(before);
 });

@@ -57,7 +57,7 @@ test('Redis is stopped: degraded, messages are accepted and reach members within
     await bob.untilMessages(id, seq, SLOW_PATH_MS);
   }
   await redis.restart();
-  await untilReady(pod, { status: 200, degraded: [] });
+  await eventually(async () => expect((await readyz(pod)).body.degraded).not.toContain('redis_unreachable'));
   await scene.post(pod, 'alice', id);
   await bob.untilMessages(id, 3);
   await eventually(async () => expect(await scene.onStream(id)).toHaveLength(3));
@@ -65,9 +65,10 @@ test('Redis is stopped: degraded, messages are accepted and reach members within
   expect(bob.received.messagesOf(id).map(({ seq }) => seq)).toEqual([1, 2, 3]);
 });
 
-describe('without Postgres', () => {
+describe('without Postgres', async () => {
+  const postgres = await ownPostgres();
+
   test('stopped: not ready, and ready again by itself', async () => {
-    const postgres = await ownPostgres();
     scene = await Scene.begin({ databaseUrl: postgres.url });
     const pod = await scene.pod();
     const id = await scene.conversation(pod, ['alice', 'bob']);
@@ -75,10 +76,11 @@ describe('without Postgres', () => {
     await scene.post(pod, 'alice', id);
     await bob.untilMessages(id, 1);
     await postgres.stop();
-    await untilReady(pod, { status: 503, degraded: [] });
-    expect((await readyz(pod)).body.reasons).toEqual(['postgres_unreachable']);
-    const alice = await scene.http(pod, 'alice');
-    const refused = await alice.postMessage(id);
+    await eventually(async () => {
+      expect(await readyz(pod)).toMatchObject({ status: 503, body: { reasons: ['postgres_unreachable'] } });
+    });
+    expect((await fetch(`${pod.httpUrl}/healthz`)).status).toBe(200);
+    const refused = await (await scene.http(pod, 'alice')).postMessage(id);
     expect(refused).toMatchObject({ status: 503, problem: { code: 'unavailable' } });
     expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
 
@@ -90,45 +92,48 @@ describe('without Postgres', () => {
   });
 
   test('frozen: 503 within a second once the queue is full, and what was answered 201 is there', async () => {
-    const postgres = await ownPostgres();
     scene = await Scene.begin({ databaseUrl: postgres.url });
     const pod = await scene.podProcess({ PAYLOAD_MAX_BYTES: '700000' });
     const id = await scene.conversation(pod, ['alice']);
     const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
     const alice = new HttpClient(pod.httpUrl, await mintToken({ sub: 'alice' }), agent);
-    const accepted: string[] = [];
+    const accepted = new Set<string>();
+    let isFull = false;
     const post = async (ciphertext: string) => {
       const from = performance.now();
       const answer = await alice.postMessage(id, { ciphertext });
-      if (answer.status === 201) accepted.push(answer.body.message_id);
+      if (answer.status === 201) accepted.add(answer.body.message_id);
+      if (answer.problem?.code === 'overloaded') isFull = true;
       return { answer, ms: performance.now() - from };
     };
     const small = Buffer.alloc(24).toString('base64');
-    for (let i = 0; i < 5; i++) await post(small);
+    // Of these some are answered before, some are at the log when it freezes.
     const underWay = Array.from({ length: 50 }, () => post(small));
+    await Promise.race(underWay);
     await postgres.kill('SIGSTOP');
 
-    // Full by its bytes: far fewer requests than by their number.
+    // Full by its bytes: that takes far fewer requests than by their number.
     const large = Buffer.alloc(500_000).toString('base64');
-    const filling = Array.from({ length: Math.ceil(bounds.intake.queueBytesMax / large.length) + 1 }, () => post(large));
-    await Promise.race(filling);
-    const refusals = await Promise.all(Array.from({ length: 20 }, () => post(large)));
-    for (const { answer, ms } of refusals) {
+    const count = Math.ceil(bounds.intake.queueBytesMax / large.length);
+    const filling = Array.from({ length: count + 1 }, () => post(large));
+    await eventually(() => expect(isFull).toBe(true));
+    for (let i = 0; i < 3; i++) {
+      const { answer, ms } = await post(large);
       expect(answer).toMatchObject({ status: 503, problem: { code: 'overloaded' } });
       expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
       expect(ms).toBeLessThan(1_000);
     }
     await eventually(async () => expect((await readyz(pod)).status).toBe(503));
-    const rest = await Promise.all([...underWay, ...filling]);
-    for (const { answer } of rest) expect([201, 503]).toContain(answer.status);
-
     await postgres.kill('SIGCONT');
+    for (const { answer } of await Promise.all([...underWay, ...filling])) {
+      expect([201, 503]).toContain(answer.status);
+    }
     await eventually(async () => expect((await readyz(pod)).status).toBe(200));
     expectStatus((await post(small)).answer, 201);
-    const rows = await scene.sql('SELECT message_id, seq FROM messaging.message_outbox ORDER BY seq');
+    const rows = await scene.sql('SELECT message_id FROM messaging.message_outbox WHERE aggregate_id = $1', [id]);
     const stored = new Set(rows.map(({ message_id }) => message_id as string));
-    expect(accepted.length).toBeGreaterThanOrEqual(6);
-    expect(accepted.filter((messageId) => !stored.has(messageId))).toEqual([]);
+    expect(accepted.size).toBeGreaterThan(1);
+    expect([...accepted].filter((messageId) => !stored.has(messageId))).toEqual([]);
     alice.close();
   });
 });
