@@ -21,7 +21,8 @@ const POSTGRES = 'services/messaging/src/adapters/postgres';
 const REDIS = 'services/messaging/src/adapters/redis';
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
@@ -33,15 +34,21 @@ const CLIENT_ACTIONS: Record<protocol.CloseAction, string> = {
 };
 
 function closeCodes(): string {
-  const rows = Object.entries<protocol.CloseCode>(protocol.CLOSE_CODES).map(([code, { name, meaning, action, retryFloorMs }]) => {
-    const floor = retryFloorMs === undefined ? '' : `, after ${number(retryFloorMs)} ms at the least`;
-    return [`\`${code}\``, `\`${name}\``, meaning, `${CLIENT_ACTIONS[action]}${floor}`];
-  });
+  const rows = Object.entries<protocol.CloseCode>(protocol.CLOSE_CODES).map(
+    ([code, { name, meaning, action, retryFloorMs }]) => {
+      const floor = retryFloorMs === undefined ? '' : `, after ${number(retryFloorMs)} ms at the least`;
+      return [`\`${code}\``, `\`${name}\``, meaning, `${CLIENT_ACTIONS[action]}${floor}`];
+    },
+  );
   return table(['Code', 'Name', 'Meaning', 'The client'], rows);
 }
 
 function errorCodes(): string {
-  const rows = protocol.ERROR_CODES.map((code) => [`\`${code}\``, String(protocol.ERRORS[code].status), protocol.ERRORS[code].title]);
+  const rows = protocol.ERROR_CODES.map((code) => [
+    `\`${code}\``,
+    String(protocol.ERRORS[code].status),
+    protocol.ERRORS[code].title,
+  ]);
   return table(['Code', 'HTTP status', 'Meaning'], rows);
 }
 
@@ -61,10 +68,18 @@ function protocolLimits(): string {
       ['Frame that a client must accept', bytes(protocol.CLIENT_ACCEPTS_FRAME_BYTES), ''],
       ['From the upgrade to `hello`', ms(protocol.HELLO_TIMEOUT_MS), 'closed with 4408'],
       ['From `hello` to the last `cursors`', ms(protocol.CURSORS_TIMEOUT_MS), 'closed with 4408'],
-      ['From the last of these to `ready`', ms(constantOf(`${REALTIME}/session.ts`, 'OPENING_MAX_MS')), 'closed with 1013'],
+      [
+        'From the last of these to `ready`',
+        ms(constantOf(`${REALTIME}/session.ts`, 'OPENING_MAX_MS')),
+        'closed with 1013',
+      ],
       ['Cursors in `hello`', number(protocol.HELLO_CURSORS_MAX), 'closed with 4500'],
       ['Cursors in a `cursors` frame', number(protocol.CURSORS_FRAME_MAX), 'closed with 4500'],
-      ['Cursors of a connection', number(constantOf(`${REALTIME}/session.ts`, 'CURSORS_MAX')), 'closed with 4500'],
+      [
+        'Cursors of a connection',
+        number(constantOf(`${REALTIME}/session.ts`, 'CURSORS_MAX')),
+        'closed with 4500',
+      ],
       ['Feature names in `hello`', number(protocol.FEATURES_MAX), 'closed with 4500'],
       ['Characters of a feature name', number(protocol.FEATURE_NAME_MAX_LENGTH), 'closed with 4500'],
       ['Characters of an `id`', number(protocol.REQUEST_ID_MAX_LENGTH), 'closed with 4500'],
@@ -74,24 +89,44 @@ function protocolLimits(): string {
         number(constantOf(`${REALTIME}/subscribing.ts`, 'POSITIONS_MAX')),
         '`too_many_conversations` for that conversation',
       ],
-      ['Requests waiting for their answers', number(constantOf(`${REALTIME}/session.ts`, 'REQUESTS_WAITING_MAX')), 'closed with 4429'],
+      [
+        'Requests waiting for their answers',
+        number(constantOf(`${REALTIME}/session.ts`, 'REQUESTS_WAITING_MAX')),
+        'closed with 4429',
+      ],
       [
         'Frames of a client, without acks that advance',
         `${rate('BURST')} at once, ${rate('PER_SECOND')} a second`,
         'closed with 4429',
       ],
-      ['Credit', `${protocol.CREDIT_MIN}–${number(protocol.CREDIT_MAX)}, ${protocol.CREDIT_DEFAULT} unless asked`, 'closed with 4500'],
+      [
+        'Credit',
+        `${protocol.CREDIT_MIN}–${number(protocol.CREDIT_MAX)}, ${protocol.CREDIT_DEFAULT} unless asked`,
+        'closed with 4500',
+      ],
       ['Credit used up and no `ack`', ms(protocol.ACK_TIMEOUT_MS), 'closed with 4412'],
       ['No write progress of the socket', ms(protocol.WRITE_STALL_TIMEOUT_MS), 'closed with 4412'],
-      ['Unsent bytes of a socket', bytes(protocol.SOCKET_BUFFER_MAX_BYTES), 'nothing more is written until there is room'],
-      ['Frames of one conversation in a turn', number(protocol.CONVERSATION_TURN_FRAMES), 'the next conversation has its turn'],
+      [
+        'Unsent bytes of a socket',
+        bytes(protocol.SOCKET_BUFFER_MAX_BYTES),
+        'nothing more is written until there is room',
+      ],
+      [
+        'Frames of one conversation in a turn',
+        number(protocol.CONVERSATION_TURN_FRAMES),
+        'the next conversation has its turn',
+      ],
       [
         'Silence of a client',
         `${constantOf(`${REALTIME}/sweep.ts`, 'SILENT_HEARTBEATS')} heartbeats, pongs included`,
         'the connection is cut (1006)',
       ],
       ['Silence of the server', `${protocol.HEARTBEAT_PATIENCE} heartbeats`, 'the client reconnects'],
-      ['Connections of one user on a pod', number(constantOf(`${REALTIME}/hub.ts`, 'USER_CONNECTIONS_MAX')), 'closed with 4430'],
+      [
+        'Connections of one user on a pod',
+        number(constantOf(`${REALTIME}/hub.ts`, 'USER_CONNECTIONS_MAX')),
+        'closed with 4430',
+      ],
     ],
   );
 }
@@ -102,7 +137,12 @@ function variableTable(): string {
     const { schema, allowed } = variables[name];
     const { data } = schema.safeParse(undefined);
     const whenUnset = data === undefined ? '—' : `\`${String(data)}\``;
-    return [`\`${name}\``, whenUnset, allowed.replace(/ ?\(default[^)]*(?:\([^)]*\))?\)/, ''), meanings[name]];
+    return [
+      `\`${name}\``,
+      whenUnset,
+      allowed.replace(/ ?\(default[^)]*(?:\([^)]*\))?\)/, ''),
+      meanings[name],
+    ];
   });
   return table(['Variable', 'Default', 'Allowed', 'Meaning'], rows);
 }
@@ -134,26 +174,40 @@ function labelsOf({ name, values }: { name: string; values: readonly { labels: o
   }
   if (name === 'messaging_http_requests_total') return '{route,method,status}';
   if (labels.size === 0) return '';
-  const texts = Array.from(labels, ([label, known]) => (known.size > 8 ? label : `${label}="${[...known].join('\\|')}"`));
+  const texts = Array.from(labels, ([label, known]) =>
+    known.size > 8 ? label : `${label}="${[...known].join('\\|')}"`,
+  );
   return `{${texts.join(',')}}`.replaceAll('\\|', '|');
 }
 
-const TIMEOUTS_OF: Readonly<Record<string, string>> = {
-  INTAKE_TIMEOUT_MS: 'a `POST` waits for it',
-  READ_TIMEOUT_MS: 'reads, and the dispatcher',
-  OPERATIONS_TIMEOUT_MS: 'partitions, probes, dead stream entries',
+const POOLS: Readonly<Record<string, string>> = {
+  'sanctum-intake': 'group commits, and conversations that are waited for',
+  'sanctum-reader': 'the hub, history, conversations and members',
+  'sanctum-dispatcher': 'one for each bucket under way, and a look at what is pending',
+  'sanctum-operations': 'partitions, synthetic messages, malformed stream entries',
 };
 
 function poolTable(): string {
   const { groupsInFlightMax, sideLanesMax } = bounds.intake;
   let sum = 0;
   const rows = postgresPools().map(({ name, maxConnections, callTimeout }) => {
-    const most = maxConnections === 'groupsInFlightMax + sideLanesMax' ? groupsInFlightMax + sideLanesMax : Number(maxConnections);
+    const most =
+      maxConnections === 'groupsInFlightMax + sideLanesMax'
+        ? groupsInFlightMax + sideLanesMax
+        : Number(maxConnections);
     if (!Number.isSafeInteger(most)) throw new Error(`the size of ${name} cannot be read: ${maxConnections}`);
     sum += most;
-    return [`\`${name}\``, String(most), `${number(constantOf(`${POSTGRES}/pool.ts`, callTimeout))} ms`, TIMEOUTS_OF[callTimeout] ?? ''];
+    return [
+      `\`${name}\``,
+      String(most),
+      `${number(constantOf(`${POSTGRES}/pool.ts`, callTimeout))} ms`,
+      POOLS[name] ?? '',
+    ];
   });
-  return table(['`application_name`', 'Connections at most', 'Longest call', 'For'], [...rows, ['all of a pod', String(sum), '', '']]);
+  return table(
+    ['`application_name`', 'Connections at most', 'Longest call', 'For'],
+    [...rows, ['all of a pod', String(sum), '', '']],
+  );
 }
 
 function boundTable(): string {
@@ -166,19 +220,63 @@ function boundTable(): string {
     [
       ['Messages accepted and not yet answered', number(intake.queueRowsMax), '`bounds.ts`'],
       ['Rows of one group commit', `${intake.groupRowsMax}, or ${kib(intake.groupBytesMax)}`, '`bounds.ts`'],
-      ['Groups in flight, and locked conversations waited for', `${intake.groupsInFlightMax} and ${intake.sideLanesMax}`, '`bounds.ts`'],
+      [
+        'Groups in flight, and locked conversations waited for',
+        `${intake.groupsInFlightMax} and ${intake.sideLanesMax}`,
+        '`bounds.ts`',
+      ],
       ['A `POST` is answered within', ms(intake.answerMaxMs), '`bounds.ts`'],
       ['Reads and membership changes under way over HTTP', number(http.callsInFlightMax), '`bounds.ts`'],
-      ['Buckets that one dispatcher works on at a time', number(constantOf('services/messaging/src/dispatcher/dispatcher.ts', 'DISPATCH_LANES')), '`dispatcher/dispatcher.ts`'],
-      ['Payload of one claimed batch', kib(constantOf(`${POSTGRES}/dispatch-log.ts`, 'CLAIM_MAX_BYTES')), '`adapters/postgres/dispatch-log.ts`'],
-      ['A Redis command without a reply', ms(constantOf(`${REDIS}/connections.ts`, 'REDIS_COMMAND_TIMEOUT_MS')), '`adapters/redis/connections.ts`'],
-      ['Broadcasts that a consumer remembers', number(constantOf(`${REALTIME}/consumer-recent.ts`, 'RECENT_MAX')), '`realtime/consumer-recent.ts`'],
-      ["A feed's ring of recent messages", `${ring('RING_ITEMS_MAX')}, or ${kib(ring('RING_BYTES_MAX'))}`, '`realtime/feed.ts`'],
-      ['All rings of a pod', kib(constantOf(`${REALTIME}/feeds.ts`, 'RINGS_BYTES_MAX')), '`realtime/feeds.ts`'],
-      ['A page of the log', `${constantOf(`${REALTIME}/reads.ts`, 'PAGE_ROWS')} rows, or ${kib(constantOf(`${REALTIME}/reads.ts`, 'PAGE_BYTES_MAX'))}`, '`realtime/reads.ts`'],
-      ['Conversations whose heads are checked within 2 s', number(constantOf(`${REALTIME}/feeds.ts`, 'RECENT_MAX')), '`realtime/feeds.ts`'],
-      ['Channels of one `SUBSCRIBE`', number(constantOf(`${REALTIME}/subscriptions.ts`, 'PIECE_CHANNELS')), '`realtime/subscriptions.ts`'],
-      ['Shares of `SHUTDOWN_GRACE_MS`: sockets, then requests', `${shutdown.socketsShare}, ${shutdown.intakeShare}`, '`bounds.ts`'],
+      [
+        'Buckets that one dispatcher works on at a time',
+        number(constantOf('services/messaging/src/dispatcher/dispatcher.ts', 'DISPATCH_LANES')),
+        '`dispatcher/dispatcher.ts`',
+      ],
+      [
+        'Payload of one claimed batch',
+        kib(constantOf(`${POSTGRES}/dispatch-log.ts`, 'CLAIM_MAX_BYTES')),
+        '`adapters/postgres/dispatch-log.ts`',
+      ],
+      [
+        'A Redis command without a reply',
+        ms(constantOf(`${REDIS}/connections.ts`, 'REDIS_COMMAND_TIMEOUT_MS')),
+        '`adapters/redis/connections.ts`',
+      ],
+      [
+        'Broadcasts that a consumer remembers',
+        number(constantOf(`${REALTIME}/consumer-recent.ts`, 'RECENT_MAX')),
+        '`realtime/consumer-recent.ts`',
+      ],
+      [
+        "A feed's ring of recent messages",
+        `${ring('RING_ITEMS_MAX')}, or ${kib(ring('RING_BYTES_MAX'))}`,
+        '`realtime/feed.ts`',
+      ],
+      [
+        'All rings of a pod',
+        kib(constantOf(`${REALTIME}/feeds.ts`, 'RINGS_BYTES_MAX')),
+        '`realtime/feeds.ts`',
+      ],
+      [
+        'A page of the log',
+        `${constantOf(`${REALTIME}/reads.ts`, 'PAGE_ROWS')} rows, or ${kib(constantOf(`${REALTIME}/reads.ts`, 'PAGE_BYTES_MAX'))}`,
+        '`realtime/reads.ts`',
+      ],
+      [
+        'Conversations whose heads are checked within 2 s',
+        number(constantOf(`${REALTIME}/feeds.ts`, 'RECENT_MAX')),
+        '`realtime/feeds.ts`',
+      ],
+      [
+        'Channels of one `SUBSCRIBE`',
+        number(constantOf(`${REALTIME}/subscriptions.ts`, 'PIECE_CHANNELS')),
+        '`realtime/subscriptions.ts`',
+      ],
+      [
+        'Shares of `SHUTDOWN_GRACE_MS`: sockets, then requests',
+        `${shutdown.socketsShare}, ${shutdown.intakeShare}`,
+        '`bounds.ts`',
+      ],
     ],
   );
 }

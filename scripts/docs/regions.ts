@@ -19,10 +19,14 @@ export async function fillRegions(text: string): Promise<string> {
   const parts = new Map<string, string>();
   for (const [, , name] of text.matchAll(REGION)) {
     const make = regions[name!];
-    if (make === undefined) throw new Error(`nothing generates ${name}; there is: ${Object.keys(regions).join(', ')}`);
+    if (make === undefined)
+      throw new Error(`nothing generates ${name}; there is: ${Object.keys(regions).join(', ')}`);
     parts.set(name!, await make());
   }
-  return text.replace(REGION, (_all, begin: string, name: string, end: string) => `${begin}\n${parts.get(name)!}\n\n${end}`);
+  return text.replace(
+    REGION,
+    (_all, begin: string, name: string, end: string) => `${begin}\n${parts.get(name)!}\n\n${end}`,
+  );
 }
 
 /** The names of the generated parts of a text. */
@@ -36,7 +40,10 @@ export async function writeDocuments(options: { readonly check: boolean }): Prom
   for (const name of DOCUMENTS) {
     const file = `${root}/${name}`;
     const before = readFileSync(file, 'utf8');
-    const after = await format(await fillRegions(before), { ...(await resolveConfig(file)), parser: 'markdown' });
+    const after = await format(await fillRegions(before), {
+      ...(await resolveConfig(file)),
+      parser: 'markdown',
+    });
     if (after === before) continue;
     stale.push(name);
     if (!options.check) writeFileSync(file, after);

@@ -34,7 +34,9 @@ export interface Pool {
 
 /** The Postgres pools that the composition root makes. */
 export function postgresPools(): Pool[] {
-  const calls = textOf('services/messaging/src/server.ts').matchAll(/ = pool\('([\w-]+)', ([^,]+), (\w+)\);/g);
+  const calls = textOf('services/messaging/src/server.ts').matchAll(
+    / = pool\('([\w-]+)', ([^,]+), (\w+)\);/g,
+  );
   return Array.from(calls, ([, name, maxConnections, callTimeout]) => ({
     name: name!,
     maxConnections: maxConnections!,

@@ -12,25 +12,30 @@ export const meanings: Record<VariableName, string> = {
 
   CONSUMER_ENABLED: 'Whether this pod reads the stream and broadcasts',
   CONSUMER_GROUP_NAME: 'Name of the consumer group',
-  CONSUMER_NAME: 'Name of this consumer in the group; must be another one on each pod. It also names the pod in logs',
+  CONSUMER_NAME:
+    'Name of this consumer in the group; must be another one on each pod. It also names the pod in logs',
   CONSUMER_BATCH_SIZE: 'Entries of one `XREADGROUP` or `XAUTOCLAIM`',
   CONSUMER_BLOCK_MS: 'How long one `XREADGROUP` waits for entries, in milliseconds',
   CONSUMER_CLAIM_IDLE_MS:
-    "After how many milliseconds without `XACK` an entry may be taken over by another consumer: the runbook's \"ACK timeout\"",
+    'After how many milliseconds without `XACK` an entry may be taken over by another consumer: the runbook\'s "ACK timeout"',
 
-  REDIS_STREAM_MAXLEN: 'Length to which the stream is trimmed, approximately (`MAXLEN ~`), for each partition',
+  REDIS_STREAM_MAXLEN:
+    'Length to which the stream is trimmed, approximately (`MAXLEN ~`), for each partition',
   REDIS_URL: 'Where Redis is. Required',
   REDIS_CLUSTER: 'Reserved for Redis Cluster; has no effect in this version',
   POSTGRES_URL: 'Where PostgreSQL is. Required, unless `DATABASE_URL` is set',
-  DATABASE_URL: 'Read where `POSTGRES_URL` is not set; if both are set and differ, `POSTGRES_URL` is used, with a warning',
+  DATABASE_URL:
+    'Read where `POSTGRES_URL` is not set; if both are set and differ, `POSTGRES_URL` is used, with a warning',
 
   HTTP_HOST: 'Address to listen on',
   HTTP_PORT: 'Port of HTTP and WebSocket; 0 takes a free one',
-  ADMIN_PORT: 'Reserved for the admin interface; nothing listens there in this version. Must differ from `HTTP_PORT`',
+  ADMIN_PORT:
+    'Reserved for the admin interface; nothing listens there in this version. Must differ from `HTTP_PORT`',
 
   WEBSOCKET_HEARTBEAT_INTERVAL_MS: 'Interval of `heartbeat` frames and of RFC 6455 pings, in milliseconds',
   WEBSOCKET_MAX_CLIENTS: 'WebSocket connections of this pod; further ones are closed with 1013',
-  WEBSOCKET_ALLOWED_ORIGINS: 'Origins of browser pages that may use HTTP and WebSocket; a list replaces the same origin',
+  WEBSOCKET_ALLOWED_ORIGINS:
+    'Origins of browser pages that may use HTTP and WebSocket; a list replaces the same origin',
 
   JWT_ISSUER: '`iss` of valid tokens. Required in production, else `sanctum`',
   JWT_AUDIENCE: '`aud` of valid tokens. Required in production, else `sanctum-messaging`',
@@ -39,8 +44,10 @@ export const meanings: Record<VariableName, string> = {
   JWT_SECRET: 'The secret of HS256 tokens. Outside production one is made and kept in `.sanctum/jwt-secret`',
 
   PAYLOAD_MAX_BYTES: 'Largest ciphertext, decoded',
-  OUTBOX_RETENTION_DAYS: 'Read and checked; nothing prunes by itself in this version, see [operations](operations.md#retention)',
-  DLQ_RETENTION_DAYS: 'Read and checked; nothing prunes by itself in this version, see [operations](operations.md#retention)',
+  OUTBOX_RETENTION_DAYS:
+    'Read and checked; nothing prunes by itself in this version, see [operations](operations.md#retention)',
+  DLQ_RETENTION_DAYS:
+    'Read and checked; nothing prunes by itself in this version, see [operations](operations.md#retention)',
   SHUTDOWN_GRACE_MS: 'Time from `SIGTERM` to the forced end of the process, in milliseconds',
   LOG_LEVEL: 'Least level of the log lines that are written',
 };

@@ -89,7 +89,8 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
     clock,
     log,
     onCommitted: (buckets) => {
-      dispatcher?.dispatcher.wake(buckets);
+      // Only a pod without a dispatcher of its own wakes the others: each of them would look, and find it done.
+      if (dispatcher !== undefined) return dispatcher.dispatcher.wake(buckets);
       publisher.publish([{ channel: 'wake', bytes: encodeWake(buckets) }]).catch(() => {});
     },
   });

@@ -107,11 +107,13 @@ export class Feeds {
     return feed;
   }
 
-  attach(position: Position): void {
+  /** `head` is what was read for the reader itself: a feed that missed something learns of it here. */
+  attach(position: Position, head: number): void {
     const { feed } = position;
     feed.positions.add(position);
     feed.emptySince = undefined;
     this.#empty.delete(feed);
+    this.headSeen(feed, head);
     this.#onDue(position);
   }
 

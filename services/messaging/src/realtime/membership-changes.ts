@@ -64,7 +64,7 @@ function join(session: Session, membership: Membership & ConversationHead): void
   });
   session.positions.set(membership.conversationId, position);
   noticeAdded(session, membership);
-  session.hub.feeds.attach(position);
+  session.hub.feeds.attach(position, membership.head);
 }
 
 function forget(session: Session, position: Position, version: number, leftSeq: number): void {

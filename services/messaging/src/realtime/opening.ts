@@ -91,7 +91,7 @@ export async function openSession(session: Session): Promise<void> {
   session.cursors.clear();
   session.control = [...resets, ...inPieces(seated).map(subscribedFrame)];
   session.state = 'live';
-  for (const position of session.positions.values()) hub.feeds.attach(position);
+  for (const position of session.positions.values()) hub.feeds.attach(position, position.catchUpTo ?? position.cursor);
   if (session.pendingSnapshot !== undefined && session.pendingSnapshot.version > snapshot.version) {
     applySnapshot(session, session.pendingSnapshot);
   }

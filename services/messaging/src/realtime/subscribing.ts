@@ -8,6 +8,7 @@ const POSITIONS_MAX = 10_000;
 interface Seat {
   readonly item: SubscribedItem;
   readonly position: Position | undefined;
+  readonly head: number;
 }
 
 /** Answers a `subscribe`: seats each conversation that the user may read, again where it is seated already. */
@@ -21,14 +22,14 @@ export async function subscribe(session: Session, request: SubscribeFrame): Prom
     return isStale ? refused(position.feed.conversationId, 'conversation_not_found') : one;
   });
   session.sendFrame({ type: 'subscribed', id: request.id, conversations: seats.map(({ item }) => item) });
-  for (const { position } of seats) {
+  for (const { position, head } of seats) {
     if (position === undefined) continue;
     const { conversationId } = position.feed;
     const before = session.positions.get(conversationId);
     if (before !== undefined) session.remove(before);
     session.left.delete(conversationId);
     session.positions.set(conversationId, position);
-    session.hub.feeds.attach(position);
+    session.hub.feeds.attach(position, head);
   }
   session.flush();
 }
@@ -55,7 +56,7 @@ function leftAfter(session: Session, position: Position): boolean {
 }
 
 function refused(conversationId: string, code: ErrorCode): Seat {
-  return { item: { conversation_id: conversationId, status: 'error', code }, position: undefined };
+  return { item: { conversation_id: conversationId, status: 'error', code }, position: undefined, head: 0 };
 }
 
 async function seat(session: Session, wanted: SubscribeFrame['conversations'][number]): Promise<Seat> {
@@ -89,5 +90,6 @@ async function seat(session: Session, wanted: SubscribeFrame['conversations'][nu
       verified: isMember ? answer.membersVersion : Infinity,
       membershipVersion: isMember ? membership.changedVersion : 0,
     }),
+    head: head.head,
   };
 }

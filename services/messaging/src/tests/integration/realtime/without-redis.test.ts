@@ -41,3 +41,31 @@ it('members that are added, and removed, hear of it', async () => {
   await world.settled(client);
   expect(client.received.seqs(conversationId)).toEqual([1]);
 });
+
+it('what a client’s own look at the log has found does not wait for the next check', async () => {
+  const [ann, ben] = [world.user('ann'), world.user('ben')];
+  const conversationId = await world.conversation(ann, ben);
+  const first = await world.connectCaughtUp(ann);
+  const checks = world.pod.reads.hold('readHeads');
+  try {
+    await world.postMany(conversationId, ann, 3);
+    const second = await world.connect(ben, { withoutCursor: 'start' });
+    await world.pod.clock.leap(500);
+    await second.until(() => second.received.caughtUpCount === 1);
+    expect(second.received.seqs(conversationId)).toEqual([1, 2, 3]);
+    await first.untilMessages(conversationId, 3);
+  } finally {
+    checks();
+  }
+});
+
+it('nor what a subscribe has found', async () => {
+  const [ann, ben] = [world.user('ann'), world.user('ben')];
+  const conversationId = await world.conversation(ann, ben);
+  await world.connectCaughtUp(ann);
+  const client = await world.connectCaughtUp(ben, { subscribe: 'none' });
+  await world.postMany(conversationId, ann, 2);
+  const answer = await client.subscribe([{ conversation_id: conversationId, after: 'start' }]);
+  expect(answer).toMatchObject({ conversations: [{ after: 0, head: 2 }] });
+  await world.leapUntil(client, () => client.received.seqs(conversationId).length === 2, 500);
+});

@@ -23,6 +23,7 @@ const POSTGRES_PORT = 5433;
 const REDIS_PORT = 6380;
 const SERVICE_PORT = 8083;
 const ADMIN_PORT = 8084;
+const PORTS_WAIT_MS = 30_000;
 /** tsx compiles the service as it starts. */
 const START_MS = 60_000;
 
@@ -36,10 +37,13 @@ let sql: pg.Client;
 let redis: Redis;
 
 beforeAll(async () => {
-  for (const port of [POSTGRES_PORT, REDIS_PORT, SERVICE_PORT, ADMIN_PORT]) {
-    if (await portIsFree(port)) continue;
-    throw new Error(`the chapter needs port ${port}, and something listens there: stop it and run this again`);
-  }
+  // The chapter names its ports. Another clone may be at it on this machine just now: its turn ends soon.
+  await eventually(async () => {
+    for (const port of [POSTGRES_PORT, REDIS_PORT, SERVICE_PORT, ADMIN_PORT]) {
+      if (await portIsFree(port)) continue;
+      throw new Error(`the chapter needs port ${port}, and something listens there: stop it and run this again`);
+    }
+  }, PORTS_WAIT_MS);
   const tools = await Promise.all([
     ensurePsql({ progress: () => undefined }),
     ensureRedis({ progress: () => undefined }).then(({ cli }) => cli),
