@@ -60,7 +60,7 @@ describe('what is read from the log', () => {
   test('fills a hole, and lets go what was held above it', () => {
     const { feed, seen } = watched(4);
     feed.arrive(message(8));
-    expect(feed.fill([message(5, false), gap(6, 7)])).toBe(2);
+    expect(feed.extend([message(5, false), gap(6, 7)])).toBe(2);
     expect(seen.map(({ from, to }) => [from, to])).toEqual([
       [5, 5],
       [6, 7],
@@ -72,13 +72,13 @@ describe('what is read from the log', () => {
   test('what came by the bus meanwhile is not taken twice', () => {
     const { feed, seen } = watched(4);
     feed.arrive(message(5));
-    expect(feed.fill([message(5, false), message(6, false)])).toBe(1);
+    expect(feed.extend([message(5, false), message(6, false)])).toBe(1);
     expect(seen.map((item) => item.to)).toEqual([5, 6]);
   });
 
   test('a page that begins above the tip leaves no hole', () => {
     const { feed, seen } = watched(4);
-    expect(feed.fill([message(6, false)])).toBe(0);
+    expect(feed.extend([message(6, false)])).toBe(0);
     expect(seen).toEqual([]);
   });
 });
@@ -102,7 +102,7 @@ test('whatever the order and the repeats, what is offered is contiguous', () => 
     fc.property(fc.integer({ min: 0, max: 20 }), arrivals, (head, events) => {
       const { feed, seen } = watched(head);
       for (const { seq, page, size } of events) {
-        if (page) feed.fill(Array.from({ length: size }, (_, n) => message(seq + n, false)));
+        if (page) feed.extend(Array.from({ length: size }, (_, n) => message(seq + n, false)));
         else feed.arrive(message(seq));
       }
       expect(seen.map((item) => item.from)).toEqual(seen.map((_, n) => head + 1 + n));

@@ -72,7 +72,7 @@ export class Feed {
   }
 
   /** Items read from the log, from tip + 1 on; returns how many were new. */
-  fill(items: readonly FeedItem[]): number {
+  extend(items: readonly FeedItem[]): number {
     let added = 0;
     for (const item of items) {
       if (item.to <= this.tip || item.from > this.tip + 1) continue;

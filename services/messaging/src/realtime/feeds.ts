@@ -230,7 +230,7 @@ export class Feeds {
       const tip = feed.tip;
       const page = await this.#reads.page(feed.conversationId, tip);
       const before = feed.ringBytes;
-      this.#metrics.hubGapFills.inc({ source: 'postgres' }, feed.fill(page.items));
+      this.#metrics.hubGapFills.inc({ source: 'postgres' }, feed.extend(page.items));
       this.#accountRing(feed, before);
       this.#offer(feed);
       // A row that is being retried, with everything behind it, waits here.

@@ -33,11 +33,6 @@ export interface HubSettings {
   readonly maxClients: number;
 }
 
-/** Open connections of one user; those that have been told to go do not count. */
-export const USER_CONNECTIONS_MAX = 64;
-/** Names that a hello may bring: none yet, the frame is ready for them. */
-export const FEATURES: readonly string[] = [];
-
 /**
  * The WebSocketHub: sessions on one side, feeds on the other. What comes from the bus goes to the feed of its
  * conversation, which marks positions due; whoever is due is flushed once at the end of the turn, so that many

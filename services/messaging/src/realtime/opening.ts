@@ -6,10 +6,14 @@ import {
   type SubscribedItem,
   TOO_MANY_CONNECTIONS_RETRY_MS,
 } from '@sanctum/protocol';
-import { FEATURES, USER_CONNECTIONS_MAX } from './hub.ts';
 import { applySnapshot } from './membership-changes.ts';
 import { Position } from './position.ts';
 import type { ControlFrame, Session } from './session.ts';
+
+/** Open connections of one user; those that have been told to go do not count. */
+const USER_CONNECTIONS_MAX = 64;
+/** Names that a hello may bring: none yet, the frame is ready for them. */
+const FEATURES: readonly string[] = [];
 
 /**
  * From a complete hello to `live`. The user's channel is confirmed before version and memberships are read, so a

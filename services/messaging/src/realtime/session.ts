@@ -146,7 +146,7 @@ export class Session {
     } else if (this.state === 'cursors') {
       if (frame.type !== 'cursors') return this.close(CLOSE.bad_frame);
       if (!this.#addCursors(frame.cursors)) return this.close(CLOSE.bad_frame);
-      if (frame.more !== true) this.#background(this.#open());
+      if (!frame.more) this.#background(this.#open());
     } else if (this.state === 'opening') {
       // Not even a ping: the contract lets nothing but cursors stand before `ready`.
       this.close(CLOSE.bad_frame);
@@ -194,7 +194,7 @@ export class Session {
   }
 
   async #greet(hello: ParsedHelloFrame): Promise<void> {
-    this.state = hello.more === true ? 'cursors' : 'opening';
+    this.state = hello.more ? 'cursors' : 'opening';
     this.hello = hello;
     if (hello.token !== undefined && this.#headerToken !== undefined) return this.close(CLOSE.bad_frame);
     this.#deadline?.cancel();

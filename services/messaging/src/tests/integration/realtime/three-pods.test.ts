@@ -14,7 +14,8 @@ const SETTLE_MS = 60_000;
 
 let pods: PodProcess[] = [];
 afterEach(async () => {
-  await Promise.all(pods.map((pod) => (pod.process.exitCode === null && pod.process.signalCode === null ? pod.kill('SIGKILL') : undefined)));
+  const running = pods.filter(({ process }) => process.exitCode === null && process.signalCode === null);
+  await Promise.all(running.map((pod) => pod.kill('SIGKILL')));
   pods = [];
 });
 
