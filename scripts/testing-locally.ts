@@ -9,7 +9,10 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { codeBlocks, shellCommands } from '../services/messaging/src/tests/integration/runbook/runbook-chapter.ts';
+import {
+  codeBlocks,
+  shellCommands,
+} from '../services/messaging/src/tests/integration/runbook/runbook-chapter.ts';
 
 const POSTGRES_PORT = 5433;
 const REDIS_PORT = 6380;
@@ -17,7 +20,8 @@ const REDIS_PORT = 6380;
 const REDIS_DATABASES = '1024';
 
 for (const port of [POSTGRES_PORT, REDIS_PORT]) {
-  if (!(await portIsFree(port))) throw new Error(`port ${port} is in use: stop what listens there and try again`);
+  if (!(await portIsFree(port)))
+    throw new Error(`port ${port} is in use: stop what listens there and try again`);
 }
 const dir = await mkdtemp(path.join(tmpdir(), 'sanctum-test-'));
 const postgres = await startPostgres({
@@ -33,7 +37,13 @@ const redis = await startRedis({
 });
 try {
   const commands = shellCommands([codeBlocks('## Testing Locally', 'bash').at(-1) as string]);
-  const { DATABASE_URL: _database, POSTGRES_URL: _postgres, REDIS_URL: _redis, PATH = '', ...env } = process.env;
+  const {
+    DATABASE_URL: _database,
+    POSTGRES_URL: _postgres,
+    REDIS_URL: _redis,
+    PATH = '',
+    ...env
+  } = process.env;
   const bash = spawn('bash', ['-ec', ['cd services/messaging', ...commands].join('\n')], {
     cwd: workspaceDir,
     stdio: 'inherit',

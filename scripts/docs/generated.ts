@@ -2,7 +2,7 @@ import { bounds } from '../../services/messaging/src/bounds.ts';
 import { variables, type VariableName } from '../../services/messaging/src/config-variables.ts';
 import { createMetrics } from '../../services/messaging/src/metrics.ts';
 import * as protocol from '../../packages/protocol/src/index.ts';
-import { constantOf, postgresPools } from './source-facts.ts';
+import { constantIn, postgresPools } from './source-facts.ts';
 import { meanings } from './variable-meanings.ts';
 
 /** The generated parts of the documents, by name. */
@@ -55,7 +55,7 @@ function errorCodes(): string {
 function protocolLimits(): string {
   const bytes = (value: number) => `${number(value)} bytes`;
   const ms = (value: number) => `${number(value)} ms`;
-  const rate = (name: string) => number(constantOf(`${REALTIME}/frame-rate.ts`, name));
+  const rate = (name: string) => number(constantIn(REALTIME, name));
   return table(
     ['Bound', 'Value', 'Beyond it'],
     [
@@ -68,30 +68,22 @@ function protocolLimits(): string {
       ['Frame that a client must accept', bytes(protocol.CLIENT_ACCEPTS_FRAME_BYTES), ''],
       ['From the upgrade to `hello`', ms(protocol.HELLO_TIMEOUT_MS), 'closed with 4408'],
       ['From `hello` to the last `cursors`', ms(protocol.CURSORS_TIMEOUT_MS), 'closed with 4408'],
-      [
-        'From the last of these to `ready`',
-        ms(constantOf(`${REALTIME}/session.ts`, 'OPENING_MAX_MS')),
-        'closed with 1013',
-      ],
+      ['From the last of these to `ready`', ms(constantIn(REALTIME, 'OPENING_MAX_MS')), 'closed with 1013'],
       ['Cursors in `hello`', number(protocol.HELLO_CURSORS_MAX), 'closed with 4500'],
       ['Cursors in a `cursors` frame', number(protocol.CURSORS_FRAME_MAX), 'closed with 4500'],
-      [
-        'Cursors of a connection',
-        number(constantOf(`${REALTIME}/session.ts`, 'CURSORS_MAX')),
-        'closed with 4500',
-      ],
+      ['Cursors of a connection', number(constantIn(REALTIME, 'CURSORS_MAX')), 'closed with 4500'],
       ['Feature names in `hello`', number(protocol.FEATURES_MAX), 'closed with 4500'],
       ['Characters of a feature name', number(protocol.FEATURE_NAME_MAX_LENGTH), 'closed with 4500'],
       ['Characters of an `id`', number(protocol.REQUEST_ID_MAX_LENGTH), 'closed with 4500'],
       ['Conversations in `subscribe` or `unsubscribe`', number(protocol.SUBSCRIBE_MAX), 'closed with 4500'],
       [
         'Conversations that a connection follows',
-        number(constantOf(`${REALTIME}/subscribing.ts`, 'POSITIONS_MAX')),
+        number(constantIn(REALTIME, 'POSITIONS_MAX')),
         '`too_many_conversations` for that conversation',
       ],
       [
         'Requests waiting for their answers',
-        number(constantOf(`${REALTIME}/session.ts`, 'REQUESTS_WAITING_MAX')),
+        number(constantIn(REALTIME, 'REQUESTS_WAITING_MAX')),
         'closed with 4429',
       ],
       [
@@ -118,13 +110,13 @@ function protocolLimits(): string {
       ],
       [
         'Silence of a client',
-        `${constantOf(`${REALTIME}/sweep.ts`, 'SILENT_HEARTBEATS')} heartbeats, pongs included`,
+        `${constantIn(REALTIME, 'SILENT_HEARTBEATS')} heartbeats, pongs included`,
         'the connection is cut (1006)',
       ],
       ['Silence of the server', `${protocol.HEARTBEAT_PATIENCE} heartbeats`, 'the client reconnects'],
       [
         'Connections of one user on a pod',
-        number(constantOf(`${REALTIME}/hub.ts`, 'USER_CONNECTIONS_MAX')),
+        number(constantIn(REALTIME, 'USER_CONNECTIONS_MAX')),
         'closed with 4430',
       ],
     ],
@@ -200,7 +192,7 @@ function poolTable(): string {
     return [
       `\`${name}\``,
       String(most),
-      `${number(constantOf(`${POSTGRES}/pool.ts`, callTimeout))} ms`,
+      `${number(constantIn(POSTGRES, callTimeout))} ms`,
       POOLS[name] ?? '',
     ];
   });
@@ -214,7 +206,7 @@ function boundTable(): string {
   const { intake, http, shutdown } = bounds;
   const ms = (value: number) => `${number(value)} ms`;
   const kib = (value: number) => `${number(value / 1024)} KiB`;
-  const ring = (name: string) => constantOf(`${REALTIME}/feed.ts`, name);
+  const ring = (name: string) => constantIn(REALTIME, name);
   return table(
     ['What', 'Bound', 'Where'],
     [
@@ -229,22 +221,22 @@ function boundTable(): string {
       ['Reads and membership changes under way over HTTP', number(http.callsInFlightMax), '`bounds.ts`'],
       [
         'Buckets that one dispatcher works on at a time',
-        number(constantOf('services/messaging/src/dispatcher/dispatcher.ts', 'DISPATCH_LANES')),
+        number(constantIn('services/messaging/src/dispatcher', 'DISPATCH_LANES')),
         '`dispatcher/dispatcher.ts`',
       ],
       [
         'Payload of one claimed batch',
-        kib(constantOf(`${POSTGRES}/dispatch-log.ts`, 'CLAIM_MAX_BYTES')),
+        kib(constantIn(POSTGRES, 'CLAIM_MAX_BYTES')),
         '`adapters/postgres/dispatch-log.ts`',
       ],
       [
         'A Redis command without a reply',
-        ms(constantOf(`${REDIS}/connections.ts`, 'REDIS_COMMAND_TIMEOUT_MS')),
+        ms(constantIn(REDIS, 'REDIS_COMMAND_TIMEOUT_MS')),
         '`adapters/redis/connections.ts`',
       ],
       [
         'Broadcasts that a consumer remembers',
-        number(constantOf(`${REALTIME}/consumer-recent.ts`, 'RECENT_MAX')),
+        number(constantIn(`${REALTIME}/consumer-recent.ts`, 'RECENT_MAX')),
         '`realtime/consumer-recent.ts`',
       ],
       [
@@ -252,24 +244,20 @@ function boundTable(): string {
         `${ring('RING_ITEMS_MAX')}, or ${kib(ring('RING_BYTES_MAX'))}`,
         '`realtime/feed.ts`',
       ],
-      [
-        'All rings of a pod',
-        kib(constantOf(`${REALTIME}/feeds.ts`, 'RINGS_BYTES_MAX')),
-        '`realtime/feeds.ts`',
-      ],
+      ['All rings of a pod', kib(constantIn(REALTIME, 'RINGS_BYTES_MAX')), '`realtime/feeds.ts`'],
       [
         'A page of the log',
-        `${constantOf(`${REALTIME}/reads.ts`, 'PAGE_ROWS')} rows, or ${kib(constantOf(`${REALTIME}/reads.ts`, 'PAGE_BYTES_MAX'))}`,
+        `${constantIn(REALTIME, 'PAGE_ROWS')} rows, or ${kib(constantIn(REALTIME, 'PAGE_BYTES_MAX'))}`,
         '`realtime/reads.ts`',
       ],
       [
         'Conversations whose heads are checked within 2 s',
-        number(constantOf(`${REALTIME}/feeds.ts`, 'RECENT_MAX')),
+        number(constantIn(`${REALTIME}/feeds.ts`, 'RECENT_MAX')),
         '`realtime/feeds.ts`',
       ],
       [
         'Channels of one `SUBSCRIBE`',
-        number(constantOf(`${REALTIME}/subscriptions.ts`, 'PIECE_CHANNELS')),
+        number(constantIn(REALTIME, 'PIECE_CHANNELS')),
         '`realtime/subscriptions.ts`',
       ],
       [

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { format, resolveConfig } from 'prettier';
+import { format } from 'prettier';
 import { regions } from './generated.ts';
 import { root } from './source-facts.ts';
 
@@ -21,7 +21,7 @@ export async function fillRegions(text: string): Promise<string> {
     const make = regions[name!];
     if (make === undefined)
       throw new Error(`nothing generates ${name}; there is: ${Object.keys(regions).join(', ')}`);
-    parts.set(name!, await make());
+    parts.set(name!, (await format(await make(), { parser: 'markdown' })).trimEnd());
   }
   return text.replace(
     REGION,
@@ -40,10 +40,7 @@ export async function writeDocuments(options: { readonly check: boolean }): Prom
   for (const name of DOCUMENTS) {
     const file = `${root}/${name}`;
     const before = readFileSync(file, 'utf8');
-    const after = await format(await fillRegions(before), {
-      ...(await resolveConfig(file)),
-      parser: 'markdown',
-    });
+    const after = await fillRegions(before);
     if (after === before) continue;
     stale.push(name);
     if (!options.check) writeFileSync(file, after);

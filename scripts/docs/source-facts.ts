@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
@@ -15,15 +15,35 @@ export function textOf(file: string): string {
   return text;
 }
 
-/** The number that a module keeps for itself: `const NAME = 20_000;`, or a product of such and of units. */
-export function constantOf(file: string, name: string): number {
-  const [, expression] = new RegExp(`^(?:export )?const ${name} = ([^;]+);`, 'm').exec(textOf(file)) ?? [];
-  if (expression === undefined) throw new Error(`${file} has no constant ${name}`);
-  return expression.split('*').reduce((product, factor) => {
-    const text = factor.trim();
-    const value = /^[\d_.]+$/.test(text) ? Number(text.replaceAll('_', '')) : constantOf(file, text);
-    return product * value;
-  }, 1);
+/** The TypeScript files below a folder, tests left out, by their paths from the root; a file is itself. */
+export function sourcesIn(folder: string): string[] {
+  if (folder.endsWith('.ts')) return [folder];
+  return readdirSync(`${root}/${folder}`, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.startsWith('tests/'))
+    .map((file) => `${folder}/${file}`)
+    .sort();
+}
+
+/**
+ * A number that some module of a folder keeps for itself: `const NAME = 20_000;`, or a product of such and of
+ * other constants. Where two modules have one of this name they must agree.
+ */
+export function constantIn(folder: string, name: string): number {
+  const pattern = new RegExp(`^(?:export )?const ${name} = ([^;]+);`, 'm');
+  const values = sourcesIn(folder).flatMap((file) => {
+    const [, expression] = pattern.exec(textOf(file)) ?? [];
+    if (expression === undefined) return [];
+    const factors = expression.split('*').map((factor) => factor.trim());
+    const value = factors.map((factor) =>
+      /^[\d_.]+$/.test(factor) ? Number(factor.replaceAll('_', '')) : constantIn(folder, factor),
+    );
+    return [value.reduce((product, each) => product * each, 1)];
+  });
+  const [value] = values;
+  if (value === undefined || values.some((other) => other !== value)) {
+    throw new Error(`${folder} has ${values.length} constants ${name}: ${values.join(', ')}`);
+  }
+  return value;
 }
 
 export interface Pool {

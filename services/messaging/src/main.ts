@@ -18,8 +18,7 @@ async function main(): Promise<void> {
       process.exit(1);
     }
   }
-  const server = await startServer(config, log);
-
+  const starting = startServer(config, log);
   const stop = (signal: NodeJS.Signals) => {
     log.info('signal_received', { signal });
     // Whatever hangs, the pod ends before its orchestrator kills it.
@@ -27,10 +26,15 @@ async function main(): Promise<void> {
       log.error('shutdown_forced');
       process.exit(1);
     }, config.shutdownGraceMs).unref();
-    void server.stop().then(() => process.exit(0));
+    // During the start too: what has begun is drained as it would be later.
+    void starting.then((server) => server.stop()).then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  await starting;
 }
 
 main().catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import { encodeMessageFrame, formatTime } from '@sanctum/protocol';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { type LogItem, viewPage } from '../log-view.ts';
+import { type LogItem, type PageView, viewPage } from '../log-view.ts';
 import type {
   ConversationHead,
   LogMessage,
@@ -26,6 +26,8 @@ const PAGES_BATCH = 32;
 const LOOKUPS_BATCH = 500;
 const USERS_BATCH = 100;
 const IN_FLIGHT = 2;
+/** Missing stretches that are remembered, so that each is counted once. */
+const MISSING_KEPT_MAX = 10_000;
 
 export interface EpochWatch {
   /** Every answer of the log names its epoch; a changed one ends everything that was built on the old. */
@@ -44,6 +46,7 @@ export class Reads {
   readonly #members: Batcher<{ conversationId: string; userIds: readonly string[] }, MembersAnswer | undefined>;
   readonly #sharedPages = new Map<string, Promise<Page>>();
   readonly #onMissing: (count: number) => void;
+  readonly #missing = new Set<string>();
 
   constructor(options: {
     log: Log;
@@ -144,9 +147,21 @@ export class Reads {
       const again = await this.#pages.ask(request);
       if (again === undefined) return { items: [], stopped: false };
       view = viewPage(again, { ...options, confirmed: true });
-      if (view.missing > 0) this.#onMissing(view.missing);
+      this.#noteMissing(conversationId, view);
     }
     return { items: view.items.map((item) => toFeedItem(item, page.membersVersion)), stopped: view.stop === 'retrying' };
+  }
+
+  /** Each missing stretch is a fault of its own, however many readers come upon it. */
+  #noteMissing(conversationId: string, view: PageView): void {
+    for (const item of view.items) {
+      if (item.kind !== 'gap' || item.reason !== 'missing') continue;
+      const key = `${conversationId}:${item.from}`;
+      if (this.#missing.has(key)) continue;
+      if (this.#missing.size >= MISSING_KEPT_MAX) this.#missing.clear();
+      this.#missing.add(key);
+      this.#onMissing(item.to - item.from + 1);
+    }
   }
 }
 

@@ -28,6 +28,8 @@ export async function subscribe(session: Session, request: SubscribeFrame): Prom
     const before = session.positions.get(conversationId);
     if (before !== undefined) session.remove(before);
     session.left.delete(conversationId);
+    // One that still waits for credit would take the client's new seat away again.
+    session.control = session.control.filter(({ frame }) => frame.type !== 'reset' || frame.conversation_id !== conversationId);
     session.positions.set(conversationId, position);
     session.hub.feeds.attach(position, head);
   }

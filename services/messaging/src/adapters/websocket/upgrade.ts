@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, problem, PROBLEM_MEDIA_TYPE, SUBPROTOCOL } from '@sanctum/protocol';
 
@@ -45,4 +45,22 @@ export function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
   ];
   socket.on('error', () => {});
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Headers that speak of the upgrade alone. */
+const UPGRADE_HEADERS: ReadonlySet<string> = new Set(['upgrade', 'connection', 'http2-settings']);
+
+/**
+ * An upgrade to anything but WebSocket (`h2c`, which some HTTP clients offer with every request) is an offer that a
+ * server may pass over (RFC 9110 §7.8). Node hands all of them to the `upgrade` listener, unread: so the request is
+ * put back without the offer, and parsed as any other.
+ */
+export function serveAsPlain(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const lines = [`${request.method} ${request.url} HTTP/${request.httpVersion}`];
+  for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i]!;
+    if (!UPGRADE_HEADERS.has(name.toLowerCase())) lines.push(`${name}: ${request.rawHeaders[i + 1]}`);
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  server.emit('connection', socket);
 }

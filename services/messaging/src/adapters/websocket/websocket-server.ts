@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { CLIENT_FRAME_MAX_BYTES, CLOSE, SUBPROTOCOL } from '@sanctum/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Hub } from '../../realtime/hub.ts';
-import { checkUpgrade, refuseUpgrade } from './upgrade.ts';
+import { checkUpgrade, refuseUpgrade, serveAsPlain } from './upgrade.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 
 /** Bounds of what a peer can make the library hold before a frame is whole. */
@@ -35,6 +35,7 @@ export function serveWebSockets(options: {
     handleProtocols: () => SUBPROTOCOL,
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return serveAsPlain(server, request, socket, head);
     const refusal = checkUpgrade(request, { draining: hub.draining, originAllowed: options.originAllowed });
     if (refusal !== undefined) {
       hub.metrics.transportErrors.inc({ code: refusal.code });

@@ -4,7 +4,6 @@ import type {
   BusPublisher,
   Channel,
   DispatchLog,
-  IntakeLog,
   OutboxRow,
   ReaderLog,
   Verdict,
@@ -66,7 +65,9 @@ export function lostOnBus(isLost: OnBus) {
 export function repeatedOnBus(isRepeated: OnBus) {
   return (publisher: BusPublisher): BusPublisher => ({
     publish: (messages) =>
-      publisher.publish(messages.flatMap((message) => (isRepeated(message) ? [message, message] : [message]))),
+      publisher.publish(
+        messages.flatMap((message) => (isRepeated(message) ? [message, message] : [message])),
+      ),
   });
 }
 
@@ -85,16 +86,6 @@ export function swappedOnBus(isSwapped: OnBus) {
         }
       }
       await publisher.publish(heard);
-    },
-  });
-}
-
-/** `held_on_bus`: a publish waits before it reaches Redis; its caller waits with it. */
-export function heldOnBus(gate: Gate, isHeld: OnBus) {
-  return (publisher: BusPublisher): BusPublisher => ({
-    async publish(messages) {
-      if (messages.some(isHeld)) await gate.pass();
-      await publisher.publish(messages);
     },
   });
 }
@@ -189,7 +180,8 @@ export class ReadsWatch {
         const method: unknown = Reflect.get(target, name, target);
         if (typeof method !== 'function') return method;
         return async (...args: unknown[]) => {
-          if (name === 'readHeads' && (args[0] as string[]).includes(this.#conversationId)) this.headReads += 1;
+          if (name === 'readHeads' && (args[0] as string[]).includes(this.#conversationId))
+            this.headReads += 1;
           this.#underWay += 1;
           try {
             return await (method as (...given: unknown[]) => Promise<unknown>).apply(target, args);
@@ -213,17 +205,7 @@ export class ReadsWatch {
   }
 }
 
-// ── Intake and dispatcher ───────────────────────────────────────────────────────────────────────────────
-
-/** `before_append`: a group of messages is about to be committed. */
-export function beforeAppend(gate: Gate) {
-  return (intakeLog: IntakeLog): IntakeLog => ({
-    async append(requests, options) {
-      await gate.pass();
-      return intakeLog.append(requests, options);
-    },
-  });
-}
+// ── Dispatcher ───────────────────────────────────────────────────────────────────────────────
 
 /**
  * `after_xadd_before_mark`: the rows are on the stream, their marks not yet made. `hook` may change the verdicts,

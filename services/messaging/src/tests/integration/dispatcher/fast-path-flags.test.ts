@@ -22,7 +22,10 @@ async function deliverSlowly(pod: Pod): Promise<string> {
 }
 
 async function statusOf(id: string): Promise<string[]> {
-  const rows = await scene.sql('SELECT status FROM messaging.message_outbox WHERE aggregate_id = $1 ORDER BY seq', [id]);
+  const rows = await scene.sql(
+    'SELECT status FROM messaging.message_outbox WHERE aggregate_id = $1 ORDER BY seq',
+    [id],
+  );
   return rows.map(({ status }) => status as string);
 }
 
@@ -60,5 +63,9 @@ test('both off: members get every message; a replay waits for the fast path', as
 
   await scene.pod();
   await bob.until(() => bob.received.messages.length === 3);
-  expect(bob.received.messages.map(({ seq, replay }) => [seq, replay])).toEqual([[1, 1], [2, 1], [3, 1]]);
+  expect(bob.received.messages.map(({ seq, replay }) => [seq, replay])).toEqual([
+    [1, 1],
+    [2, 1],
+    [3, 1],
+  ]);
 });

@@ -30,9 +30,15 @@ test('a replay between XADD and its mark is not lost', async () => {
   const bob = await scene.connect(pod, 'bob');
   await scene.post(pod, 'alice', id);
   await bob.until(() => bob.received.messagesOf(id).length === 2);
-  expect(bob.received.messagesOf(id).map(({ seq, replay }) => [seq, replay])).toEqual([[1, 0], [1, 1]]);
+  expect(bob.received.messagesOf(id).map(({ seq, replay }) => [seq, replay])).toEqual([
+    [1, 0],
+    [1, 1],
+  ]);
   await eventually(async () => {
-    const rows = await scene.sql('SELECT status, replay_no FROM messaging.message_outbox WHERE aggregate_id = $1', [id]);
+    const rows = await scene.sql(
+      'SELECT status, replay_no FROM messaging.message_outbox WHERE aggregate_id = $1',
+      [id],
+    );
     expect(rows).toEqual([{ status: 'sent', replay_no: 1 }]);
   });
 });
@@ -51,7 +57,10 @@ test('a row that fits no frame: its readers get a gap, on the socket and by hist
   expect(page.messages.map(({ seq }) => seq)).toEqual([1, 3]);
   expect(page.gaps).toMatchObject([{ from: 2, to: 2, reason: 'dead_letter' }]);
   await eventually(async () => {
-    const rows = await scene.sql('SELECT status, attempts, last_error FROM messaging.message_outbox WHERE seq = 2 AND aggregate_id = $1', [id]);
+    const rows = await scene.sql(
+      'SELECT status, attempts, last_error FROM messaging.message_outbox WHERE seq = 2 AND aggregate_id = $1',
+      [id],
+    );
     expect(rows).toEqual([{ status: 'dead', attempts: 0, last_error: 'too_large' }]);
   });
 });
@@ -74,7 +83,9 @@ test('a row that is refused for a while holds back what follows it, and nobody e
   await scene.post(pod, 'alice', id);
   await alice.postMessage(id, { messageId: poison });
   await eventually(async () => {
-    const rows = await scene.sql('SELECT attempts FROM messaging.message_outbox WHERE message_id = $1', [poison]);
+    const rows = await scene.sql('SELECT attempts FROM messaging.message_outbox WHERE message_id = $1', [
+      poison,
+    ]);
     expect(rows[0]?.['attempts']).toBeGreaterThanOrEqual(2);
   });
   await scene.post(pod, 'alice', id);

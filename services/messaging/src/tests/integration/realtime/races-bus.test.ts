@@ -70,7 +70,9 @@ test('the bus connection is lost while messages flow: all of them come, in order
     await scene.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await posting;
     await eventually(() => {
-      const made = log.named('redis_connected').filter(({ fields }) => fields?.['connection'] === 'subscriber');
+      const made = log
+        .named('redis_connected')
+        .filter(({ fields }) => fields?.['connection'] === 'subscriber');
       expect(made).toHaveLength(1 + loss);
     });
   }
@@ -84,7 +86,10 @@ test('a consumer dies between publish and XACK: another takes over, and no clien
   scene = await Scene.begin();
   const [id, death] = [randomUUID(), new Gate()];
   const env = { CONSUMER_CLAIM_IDLE_MS: '300' };
-  const dying = await scene.pod({ env, overrides: { publisher: stuckAfterPublish(death, channelIs(`c:${id}`)) } });
+  const dying = await scene.pod({
+    env,
+    overrides: { publisher: stuckAfterPublish(death, channelIs(`c:${id}`)) },
+  });
   await scene.conversation(dying, ['alice', 'bob'], id);
   const bob = await scene.connect(dying, 'bob');
   await scene.post(dying, 'alice', id, 3);
@@ -96,7 +101,9 @@ test('a consumer dies between publish and XACK: another takes over, and no clien
   await eventually(async () => expect(await scene.unacknowledged()).toBe(0));
   await bob.untilMessages(id, 3);
   expect(await metricOf(heir, 'messaging_consumer_pel_reclaimed_total')).toBeGreaterThan(0);
-  await eventually(async () => expect(await metricOf(dying, 'messaging_hub_repeats_total')).toBeGreaterThan(0));
+  await eventually(async () =>
+    expect(await metricOf(dying, 'messaging_hub_repeats_total')).toBeGreaterThan(0),
+  );
   expect(bob.received.messagesOf(id).map(({ seq }) => seq)).toEqual([1, 2, 3]);
   death.open();
 });
@@ -118,8 +125,11 @@ test('a dispatcher dies between XADD and its mark: the batch goes again, and no 
   await scene.post(pod, 'alice', id, 3);
   await bob.untilMessages(id, 3);
   await eventually(async () => {
-    const rows = await scene.sql('SELECT status, attempts FROM messaging.message_outbox WHERE aggregate_id = $1', [id]);
-    expect(rows).toEqual(Array(3).fill({ status: 'sent', attempts: 0 }));
+    const rows = await scene.sql(
+      'SELECT status, attempts FROM messaging.message_outbox WHERE aggregate_id = $1',
+      [id],
+    );
+    expect(rows).toEqual(Array.from({ length: 3 }, () => ({ status: 'sent', attempts: 0 })));
   });
   const onStream = (await scene.onStream(id)).map((entry) => entry['message_id']);
   const repeated = deaths.flat().filter((messageId) => onStream.includes(messageId));

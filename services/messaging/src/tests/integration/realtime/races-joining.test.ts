@@ -85,7 +85,7 @@ describe('what the bus does not say about memberships', () => {
       overrides: { publisher: lostOnBus(options.lost ?? userHints), ...options.near?.overrides },
     });
     const far = await scene.pod({
-      env: { CONSUMER_ENABLED: 'false' },
+      env: { DISPATCHER_ENABLED: 'false', CONSUMER_ENABLED: 'false' },
       overrides: { clock, ...options.far?.overrides },
     });
     return { near, far, clock };
@@ -162,43 +162,51 @@ describe('what the bus does not say about memberships', () => {
     ['the bus brings the message', userHints, 'sent'],
     ['the bus loses the message too', (message) => /^[cu]:/.test(message.channel), 'sent'],
     ['the message dies', userHints, 'dead'],
-  ] satisfies [string, OnBus, string][])('removed, a message right after it, the hint lost: %s', async (_, lost, fate) => {
-    let isLost: OnBus = userHints;
-    const poison = new Set<string>();
-    const { near, far, clock } = await twoPods({
-      lost: (message) => isLost(message),
-      near: {
-        overrides: {
-          dispatchLog: refusedRows((row) => poison.has(row.message?.messageId ?? ''), { kind: 'dead', error: 'refused' }),
+  ] satisfies [string, OnBus, string][])(
+    'removed, a message right after it, the hint lost: %s',
+    async (_, lost, fate) => {
+      let isLost: OnBus = userHints;
+      const poison = new Set<string>();
+      const { near, far, clock } = await twoPods({
+        lost: (message) => isLost(message),
+        near: {
+          overrides: {
+            dispatchLog: refusedRows((row) => poison.has(row.message?.messageId ?? ''), {
+              kind: 'dead',
+              error: 'refused',
+            }),
+          },
         },
-      },
-    });
-    const id = await scene.conversation(near, ['alice', 'bob']);
-    const [alice, bob] = [await scene.connect(far, 'alice'), await scene.connect(far, 'bob')];
-    await scene.post(near, 'alice', id);
-    await Promise.all([alice.untilMessages(id, 1), bob.untilMessages(id, 1)]);
-    isLost = lost;
-    const owner = await scene.http(near, 'alice');
-    expectStatus(await owner.deleteMember(id, 'bob'), 204);
-    const messageId = randomUUID();
-    if (fate === 'dead') poison.add(messageId);
-    expectStatus(await owner.postMessage(id, { messageId }), 201);
-    await eventually(async () => {
-      const rows = await scene.sql('SELECT status FROM messaging.message_outbox WHERE message_id = $1', [messageId]);
-      expect(rows).toEqual([{ status: fate }]);
-    });
-    // Less than a comparison of versions: only the message itself can tell of the removal.
-    clock.skip(2_000);
-    await alice.until(() => alice.cursorOf(id) === 2);
-    await bob.until(() => bob.received.members.length > 0);
-    await scene.post(near, 'alice', id);
-    clock.skip(2_000);
-    await alice.until(() => alice.cursorOf(id) === 3);
-    await bob.ping();
-    expect(bob.received.messagesOf(id).map(({ seq }) => seq)).toEqual([1]);
-    expect(bob.received.members).toMatchObject([{ change: 'removed', seq: 1, head: 1 }]);
-    expect(bob.received.gaps).toEqual([]);
-  });
+      });
+      const id = await scene.conversation(near, ['alice', 'bob']);
+      const [alice, bob] = [await scene.connect(far, 'alice'), await scene.connect(far, 'bob')];
+      await scene.post(near, 'alice', id);
+      await Promise.all([alice.untilMessages(id, 1), bob.untilMessages(id, 1)]);
+      isLost = lost;
+      const owner = await scene.http(near, 'alice');
+      expectStatus(await owner.deleteMember(id, 'bob'), 204);
+      const messageId = randomUUID();
+      if (fate === 'dead') poison.add(messageId);
+      expectStatus(await owner.postMessage(id, { messageId }), 201);
+      await eventually(async () => {
+        const rows = await scene.sql('SELECT status FROM messaging.message_outbox WHERE message_id = $1', [
+          messageId,
+        ]);
+        expect(rows).toEqual([{ status: fate }]);
+      });
+      // Less than a comparison of versions: only the message itself can tell of the removal.
+      clock.skip(2_000);
+      await alice.until(() => alice.cursorOf(id) === 2);
+      await bob.until(() => bob.received.members.length > 0);
+      await scene.post(near, 'alice', id);
+      clock.skip(2_000);
+      await alice.until(() => alice.cursorOf(id) === 3);
+      await bob.ping();
+      expect(bob.received.messagesOf(id).map(({ seq }) => seq)).toEqual([1]);
+      expect(bob.received.members).toMatchObject([{ change: 'removed', seq: 1, head: 1 }]);
+      expect(bob.received.gaps).toEqual([]);
+    },
+  );
 });
 
 test('a removal goes first while a group waits for the counter: nothing is committed after it', async () => {

@@ -56,7 +56,10 @@ describe('midnight: seq and partition order differ', () => {
         [id, isLater(seq) ? 1 : -1],
       );
     }
-    const places = await scene.sql('SELECT DISTINCT tableoid FROM messaging.message_outbox WHERE aggregate_id = $1', [id]);
+    const places = await scene.sql(
+      'SELECT DISTINCT tableoid FROM messaging.message_outbox WHERE aggregate_id = $1',
+      [id],
+    );
     expect(places).toHaveLength(2);
     await bob.untilMessages(id, COUNT);
     expect(seqsOf(bob, id)).toEqual([1, 2, 3, 4, 5, 6]);
@@ -69,8 +72,10 @@ describe('midnight: seq and partition order differ', () => {
     const id = await scene.conversation(pod, ['alice', 'bob']);
     await scene.post(pod, 'alice', id, COUNT);
     await eventually(async () => {
-      const rows = await scene.sql('SELECT status FROM messaging.message_outbox WHERE aggregate_id = $1', [id]);
-      expect(rows).toEqual(Array(COUNT).fill({ status: 'sent' }));
+      const rows = await scene.sql('SELECT status FROM messaging.message_outbox WHERE aggregate_id = $1', [
+        id,
+      ]);
+      expect(rows).toEqual(Array.from({ length: COUNT }, () => ({ status: 'sent' })));
     });
     // As time would have done it: no trigger has a say.
     await scene.sql('SET session_replication_role = replica');
@@ -89,7 +94,10 @@ describe('a row dies, and an operator requeues it while its reader is away', () 
     const poison = new Set<string>();
     const pod = await scene.pod({
       overrides: {
-        dispatchLog: refusedRows((row) => poison.has(row.message?.messageId ?? ''), { kind: 'dead', error: 'refused' }),
+        dispatchLog: refusedRows((row) => poison.has(row.message?.messageId ?? ''), {
+          kind: 'dead',
+          error: 'refused',
+        }),
       },
     });
     const id = await scene.conversation(pod, ['alice', 'bob', 'carol', 'dave']);
@@ -117,9 +125,16 @@ describe('a row dies, and an operator requeues it while its reader is away', () 
     await bob.close();
 
     poison.clear();
-    await scene.sql(`UPDATE messaging.message_outbox SET status='pending', attempts=0, last_error=NULL WHERE status='dead'`);
+    await scene.sql(
+      `UPDATE messaging.message_outbox SET status='pending', attempts=0, last_error=NULL WHERE status='dead'`,
+    );
     await carol.untilMessages(id, 3);
-    expect(carol.received.messages.at(-1)).toMatchObject({ seq: 2, messageId, replay: 1, effect: 'deliver_late' });
+    expect(carol.received.messages.at(-1)).toMatchObject({
+      seq: 2,
+      messageId,
+      replay: 1,
+      effect: 'deliver_late',
+    });
 
     const backAgain = await scene.connect(pod, 'bob', { cursors: away });
     await backAgain.until(() => backAgain.received.caughtUpCount === 1);
@@ -168,7 +183,10 @@ describe('the epoch is raised while entries of the old one are on the stream', (
     expect(bob.received.resets).toMatchObject([{ conversation_id: '*', epoch: 2, reason: 'epoch' }]);
     expect(bob.received.seqs(id)).toEqual([1]);
 
-    const consumer = await scene.pod({ env: { DISPATCHER_ENABLED: 'false' }, overrides: reader ? { reader } : {} });
+    const consumer = await scene.pod({
+      env: { DISPATCHER_ENABLED: 'false' },
+      overrides: reader ? { reader } : {},
+    });
     await eventually(async () => expect(await scene.unacknowledged()).toBe(0));
     const marker = await scene.conversation(pod, ['bob']);
     await scene.post(pod, 'bob', marker);
@@ -176,7 +194,10 @@ describe('the epoch is raised while entries of the old one are on the stream', (
     clock.skip(2_000);
     await bob.untilMessages(id, 2);
     await bob.untilMessages(marker, 1);
-    const rows = await scene.sql('SELECT message_id FROM messaging.message_outbox WHERE aggregate_id = $1 ORDER BY seq', [id]);
+    const rows = await scene.sql(
+      'SELECT message_id FROM messaging.message_outbox WHERE aggregate_id = $1 ORDER BY seq',
+      [id],
+    );
     expect(bob.received.messagesOf(id).map(({ messageId }) => messageId)).toEqual(
       rows.map(({ message_id }) => message_id as string),
     );

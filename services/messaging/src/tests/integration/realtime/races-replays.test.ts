@@ -60,13 +60,17 @@ test('a replay while the credit is used up: nothing until the acks come, then ea
   await bob.ping();
   expect(bob.received.seqs(id)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   for (const client of [bob, carol]) {
-    expect(replaysOf(client, id).map(({ seq, replay }) => [seq, replay])).toEqual([1, 2, 3, 4, 5, 6].map((seq) => [seq, 1]));
+    expect(replaysOf(client, id).map(({ seq, replay }) => [seq, replay])).toEqual(
+      [1, 2, 3, 4, 5, 6].map((seq) => [seq, 1]),
+    );
   }
 });
 
 test('a member leaves and comes back while a replay is read: nothing from before the return follows', async () => {
   const [id, gate, clock] = [randomUUID(), new Gate(), new SkippingClock()];
-  const near = await scene.pod({ overrides: { publisher: lostOnBus(({ channel }) => channel.startsWith('u:')) } });
+  const near = await scene.pod({
+    overrides: { publisher: lostOnBus(({ channel }) => channel.startsWith('u:')) },
+  });
   const far = await scene.pod({
     env: { CONSUMER_ENABLED: 'false' },
     overrides: { clock, reader: afterReplaysRead(gate, id) },
@@ -98,13 +102,19 @@ test('two replays of one message reach a client twice, each with its number', as
   await bob.untilMessages(id, 1);
   for (const replay of [1, 2]) {
     await eventually(async () => {
-      const rows = await scene.sql('SELECT status FROM messaging.message_outbox WHERE aggregate_id = $1', [id]);
+      const rows = await scene.sql('SELECT status FROM messaging.message_outbox WHERE aggregate_id = $1', [
+        id,
+      ]);
       expect(rows).toEqual([{ status: 'sent' }]);
     });
     await scene.replay(id);
     await bob.until(() => replaysOf(bob, id).length === replay);
   }
   const frames = bob.received.messagesOf(id);
-  expect(frames.map(({ seq, replay }) => [seq, replay])).toEqual([[1, 0], [1, 1], [1, 2]]);
+  expect(frames.map(({ seq, replay }) => [seq, replay])).toEqual([
+    [1, 0],
+    [1, 1],
+    [1, 2],
+  ]);
   expect(new Set(frames.map(({ messageId }) => messageId)).size).toBe(1);
 });

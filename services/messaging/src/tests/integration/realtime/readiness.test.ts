@@ -130,7 +130,9 @@ describe('without Postgres', async () => {
     }
     await eventually(async () => expect((await readyz(pod)).status).toBe(200));
     expectStatus((await post(small)).answer, 201);
-    const rows = await scene.sql('SELECT message_id FROM messaging.message_outbox WHERE aggregate_id = $1', [id]);
+    const rows = await scene.sql('SELECT message_id FROM messaging.message_outbox WHERE aggregate_id = $1', [
+      id,
+    ]);
     const stored = new Set(rows.map(({ message_id }) => message_id as string));
     expect(accepted.size).toBeGreaterThan(1);
     expect([...accepted].filter((messageId) => !stored.has(messageId))).toEqual([]);

@@ -82,6 +82,22 @@ describe('a cursor from the future', () => {
     client.ack(2);
     await client.ping();
   });
+
+  it('that waits for credit does not undo what the client asks for meanwhile', async () => {
+    const userId = world.user();
+    const conversations = [await conversationWith(userId, 2), await conversationWith(userId, 2)];
+    const cursors = { epoch: 1, conversations: conversations.map((id) => at(id, 9)) };
+    const client = await world.connect(userId, { cursors, credit: 1, autoAck: false });
+    await client.until(() => client.received.resets.length === 1);
+    const waiting = conversations.find((id) => id !== client.received.resets[0]!.conversation_id)!;
+    await client.subscribe([{ conversation_id: waiting, after: 'start' }]);
+    for (let seq = 1; seq <= 2; seq++) {
+      client.ack();
+      await client.untilMessages(waiting, seq);
+    }
+    expect(client.received.seqs(waiting)).toEqual([1, 2]);
+    expect(client.received.resets).toHaveLength(1);
+  });
 });
 
 describe('cursors of another epoch', () => {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RealtimeWorld, type PodAtHand } from './support/realtime-world.ts';
 import { askUpgrade } from './support/upgrade.ts';
@@ -119,4 +121,27 @@ it('connections that have been told to go do not count for the user', async () =
   late.close();
   await Promise.all(clients.map((client) => client.close()));
   await stopped;
+});
+
+it('passes over an offer of h2c, which some HTTP clients make with every request', async () => {
+  const { hostname, port } = new URL(world.pod.httpUrl);
+  const body = '{"members":[]}';
+  const offer = 'Host: pod\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
+  const socket = connect({ host: hostname, port: Number(port) });
+  const answers: string[] = [];
+  const ended = once(socket, 'close');
+  socket.on('data', (data: Buffer) => {
+    answers.push(data.toString());
+    // The same connection again, now with a body behind the offer.
+    if (answers.length === 1) {
+      socket.write(
+        `POST /v1/conversations HTTP/1.1\r\n${offer}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+    } else socket.end();
+  });
+  socket.write(`GET /healthz HTTP/1.1\r\n${offer}\r\n`);
+  await ended;
+  expect(answers[0]).toMatch(/^HTTP\/1\.1 200 /);
+  expect(answers[1]).toMatch(/^HTTP\/1\.1 401 /);
+  expect(answers[1]).toContain('"code":"token_missing"');
 });

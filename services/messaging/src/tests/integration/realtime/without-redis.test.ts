@@ -46,6 +46,7 @@ it('what a client’s own look at the log has found does not wait for the next c
   const [ann, ben] = [world.user('ann'), world.user('ben')];
   const conversationId = await world.conversation(ann, ben);
   const first = await world.connectCaughtUp(ann);
+  await world.settled(first);
   const checks = world.pod.reads.hold('readHeads');
   try {
     await world.postMany(conversationId, ann, 3);
@@ -62,7 +63,7 @@ it('what a client’s own look at the log has found does not wait for the next c
 it('nor what a subscribe has found', async () => {
   const [ann, ben] = [world.user('ann'), world.user('ben')];
   const conversationId = await world.conversation(ann, ben);
-  await world.connectCaughtUp(ann);
+  await world.settled(await world.connectCaughtUp(ann));
   const client = await world.connectCaughtUp(ben, { subscribe: 'none' });
   await world.postMany(conversationId, ann, 2);
   const answer = await client.subscribe([{ conversation_id: conversationId, after: 'start' }]);

@@ -37,7 +37,8 @@ export class PersonAtAShell {
         if (end[1] === '0') return printed;
         throw new Error(`${command}\nexited ${end[1]} and printed\n${printed}`);
       }
-      if (this.#bash.exitCode !== null) throw new Error(`the shell ended in ${command}\n${this.#output.slice(from)}`);
+      if (this.#bash.exitCode !== null)
+        throw new Error(`the shell ended in ${command}\n${this.#output.slice(from)}`);
       await new Promise<void>((resolve) => (this.#heard = resolve));
     }
   }

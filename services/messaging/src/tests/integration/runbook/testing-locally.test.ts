@@ -1,4 +1,11 @@
-import { ensurePsql, ensureRedis, portIsFree, startPostgres, startRedis, workspaceDir } from '@sanctum/local-servers';
+import {
+  ensurePsql,
+  ensureRedis,
+  portIsFree,
+  startPostgres,
+  startRedis,
+  workspaceDir,
+} from '@sanctum/local-servers';
 import { Redis } from 'ioredis';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
@@ -41,7 +48,9 @@ beforeAll(async () => {
   await eventually(async () => {
     for (const port of [POSTGRES_PORT, REDIS_PORT, SERVICE_PORT, ADMIN_PORT]) {
       if (await portIsFree(port)) continue;
-      throw new Error(`the chapter needs port ${port}, and something listens there: stop it and run this again`);
+      throw new Error(
+        `the chapter needs port ${port}, and something listens there: stop it and run this again`,
+      );
     }
   }, PORTS_WAIT_MS);
   const tools = await Promise.all([
@@ -81,79 +90,92 @@ afterAll(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-test('every line of the chapter does what it says, and messages reach those who listen', async () => {
-  const commands = shellCommands(codeBlocks('## Testing Locally', 'bash'));
-  const testsBegin = commands.findIndex((command) => command.startsWith('pnpm vitest run'));
-  expect(testsBegin).toBeGreaterThan(0);
-  const [insert, ...others] = commands.filter((command) => command.includes('INSERT INTO'));
-  expect(others).toEqual([]);
+test(
+  'every line of the chapter does what it says, and messages reach those who listen',
+  async () => {
+    const commands = shellCommands(codeBlocks('## Testing Locally', 'bash'));
+    const testsBegin = commands.findIndex((command) => command.startsWith('pnpm vitest run'));
+    expect(testsBegin).toBeGreaterThan(0);
+    const [insert, ...others] = commands.filter((command) => command.includes('INSERT INTO'));
+    expect(others).toEqual([]);
 
-  const typed: string[] = [];
-  let lengthShown = 0;
-  for (const command of commands.slice(0, testsBegin)) {
-    if (command.startsWith('docker-compose')) continue;
-    if (command.startsWith('pnpm run')) {
-      await shell.type(`${command} &`);
-      await serviceIsReady();
-    } else if (command.startsWith('redis-cli')) {
-      await eventually(async () => expect(await rowsOf("status <> 'sent'")).toEqual([]));
-      lengthShown = Number(await shell.type(command));
-    } else {
-      const lengthBefore = command === insert ? await redis.xlen('sanctum:messages') : 0;
-      await shell.type(command);
-      if (command === insert) await eventually(async () => expect(await redis.xlen('sanctum:messages')).toBeGreaterThan(lengthBefore));
+    const typed: string[] = [];
+    let lengthShown = 0;
+    for (const command of commands.slice(0, testsBegin)) {
+      if (command.startsWith('docker-compose')) continue;
+      if (command.startsWith('pnpm run')) {
+        await shell.type(`${command} &`);
+        await serviceIsReady();
+      } else if (command.startsWith('redis-cli')) {
+        await eventually(async () => expect(await rowsOf("status <> 'sent'")).toEqual([]));
+        lengthShown = Number(await shell.type(command));
+      } else {
+        const lengthBefore = command === insert ? await redis.xlen('sanctum:messages') : 0;
+        await shell.type(command);
+        if (command === insert)
+          await eventually(async () =>
+            expect(await redis.xlen('sanctum:messages')).toBeGreaterThan(lengthBefore),
+          );
+      }
+      typed.push(command.split(/\s/)[0] as string);
     }
-    typed.push(command.split(/\s/)[0] as string);
-  }
-  expect(typed).toEqual(expect.arrayContaining(['cd', 'export', 'psql', 'pnpm', 'redis-cli']));
-  expect(lengthShown).toBeGreaterThan(0);
+    expect(typed).toEqual(expect.arrayContaining(['cd', 'export', 'psql', 'pnpm', 'redis-cli']));
+    expect(lengthShown).toBeGreaterThan(0);
 
-  // The inserted conversation is nobody's: only an operator can read it.
-  const [row] = await rowsOf("payload = '{\"ciphertext\": \"test\"}'");
-  const nobodys = row!.aggregate_id;
-  const operator = await client('oncall', { scope: 'messaging:operate', subscribe: 'none' });
-  expect(await operator.subscribe([{ conversation_id: nobodys, after: 'start' }])).toMatchObject({
-    conversations: [{ conversation_id: nobodys, status: 'ok', after: 0 }],
-  });
-  await operator.untilMessages(nobodys, 1);
-  expect(operator.received.messagesOf(nobodys)).toMatchObject([
-    { seq: 1, messageId: row!.message_id, payload: { ciphertext: 'test' } },
-  ]);
+    // The inserted conversation is nobody's: only an operator can read it.
+    const [row] = await rowsOf('payload = \'{"ciphertext": "test"}\'');
+    const nobodys = row!.aggregate_id;
+    const operator = await client('oncall', { scope: 'messaging:operate', subscribe: 'none' });
+    expect(await operator.subscribe([{ conversation_id: nobodys, after: 'start' }])).toMatchObject({
+      conversations: [{ conversation_id: nobodys, status: 'ok', after: 0 }],
+    });
+    await operator.untilMessages(nobodys, 1);
+    expect(operator.received.messagesOf(nobodys)).toMatchObject([
+      { seq: 1, messageId: row!.message_id, payload: { ciphertext: 'test' } },
+    ]);
 
-  // The same INSERT into a conversation that lives.
-  const alice = new HttpClient(HTTP, await token('alice'));
-  cleanups.push(() => alice.close());
-  const { conversation_id: id } = expectStatus(await alice.createConversation(['alice', 'bob']), 201);
-  const members = [await client('alice'), await client('bob')];
-  const intoIt = insert!.replace("'MessageCreated', gen_random_uuid()", `'MessageCreated', '${id}'`);
-  expect(intoIt).toContain(id);
-  await shell.type(intoIt);
-  for (const member of members) {
-    await member.untilMessages(id, 1);
-    expect(member.received.messagesOf(id)).toMatchObject([{ seq: 1, replay: 0, payload: { ciphertext: 'test' } }]);
-  }
+    // The same INSERT into a conversation that lives.
+    const alice = new HttpClient(HTTP, await token('alice'));
+    cleanups.push(() => alice.close());
+    const { conversation_id: id } = expectStatus(await alice.createConversation(['alice', 'bob']), 201);
+    const members = [await client('alice'), await client('bob')];
+    const intoIt = insert!.replace("'MessageCreated', gen_random_uuid()", `'MessageCreated', '${id}'`);
+    expect(intoIt).toContain(id);
+    await shell.type(intoIt);
+    for (const member of members) {
+      await member.untilMessages(id, 1);
+      expect(member.received.messagesOf(id)).toMatchObject([
+        { seq: 1, replay: 0, payload: { ciphertext: 'test' } },
+      ]);
+    }
 
-  // The runbook's manual replay, by an operator's role.
-  await eventually(async () => expect(await rowsOf("status <> 'sent'")).toEqual([]));
-  const [replay] = codeBlocks('### Manual Message Replay', 'sql');
-  const printed = await shell.type(
-    `psql -v ON_ERROR_STOP=1 $DATABASE_URL <<'EOF'\nSET ROLE sanctum_operator;\n${replay!.replaceAll('<conversation-id>', id)}EOF`,
-  );
-  expect(printed).toContain('UPDATE 1');
-  for (const member of members) {
-    await member.until(() => member.received.messagesOf(id).length === 2);
-    await member.ping();
-    const frames = member.received.messagesOf(id);
-    expect(frames.map(({ seq, replay: number }) => [seq, number])).toEqual([[1, 0], [1, 1]]);
-    expect(new Set(frames.map(({ messageId }) => messageId)).size).toBe(1);
-  }
-  expect(operator.received.messagesOf(id)).toEqual([]);
-}, START_MS + 30_000);
+    // The runbook's manual replay, by an operator's role.
+    await eventually(async () => expect(await rowsOf("status <> 'sent'")).toEqual([]));
+    const [replay] = codeBlocks('### Manual Message Replay', 'sql');
+    const printed = await shell.type(
+      `psql -v ON_ERROR_STOP=1 $DATABASE_URL <<'EOF'\nSET ROLE sanctum_operator;\n${replay!.replaceAll('<conversation-id>', id)}EOF`,
+    );
+    expect(printed).toContain('UPDATE 1');
+    for (const member of members) {
+      await member.until(() => member.received.messagesOf(id).length === 2);
+      await member.ping();
+      const frames = member.received.messagesOf(id);
+      expect(frames.map(({ seq, replay: number }) => [seq, number])).toEqual([
+        [1, 0],
+        [1, 1],
+      ]);
+      expect(new Set(frames.map(({ messageId }) => messageId)).size).toBe(1);
+    }
+    expect(operator.received.messagesOf(id)).toEqual([]);
+  },
+  START_MS + 30_000,
+);
 
 async function serviceIsReady(): Promise<void> {
   await eventually(async () => {
     const response = await fetch(`${HTTP}/readyz`).catch(() => undefined);
-    if (response?.status !== 200) throw new Error(`the service is not ready; it printed\n${shell.output.slice(-2_000)}`);
+    if (response?.status !== 200)
+      throw new Error(`the service is not ready; it printed\n${shell.output.slice(-2_000)}`);
   }, START_MS);
 }
 
