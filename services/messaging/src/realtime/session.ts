@@ -69,6 +69,8 @@ export class Session {
   catchingUp: number | undefined = 0;
   /** A newer snapshot that came while the session was opening. */
   pendingSnapshot: UserSnapshot | undefined;
+  /** How many snapshots came: an answer of the log that was asked for before one of them may be stale. */
+  snapshotsSeen = 0;
   /** For the sweeper: monotonic milliseconds. */
   readonly openedAt: number;
   heardAt: number;
@@ -266,6 +268,7 @@ export class Session {
   // ── Memberships ───────────────────────────────────────────────────────────────────────────────────────
 
   applyMemberships(snapshot: UserSnapshot): void {
+    this.snapshotsSeen += 1;
     if (this.state === 'live') applySnapshot(this, snapshot);
     else this.pendingSnapshot = snapshot;
   }

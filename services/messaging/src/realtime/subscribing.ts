@@ -13,8 +13,14 @@ interface Seat {
 
 /** Answers a `subscribe`: seats each conversation that the user may read, again where it is seated already. */
 export async function subscribe(session: Session, request: SubscribeFrame): Promise<void> {
-  const asked = await Promise.all(request.conversations.map((wanted) => seat(session, wanted)));
-  if (session.state !== 'live') return;
+  let asked: Seat[];
+  let seen: number;
+  do {
+    seen = session.snapshotsSeen;
+    asked = await Promise.all(request.conversations.map((wanted) => seat(session, wanted)));
+    if (session.state !== 'live') return;
+    // News of memberships came meanwhile, and of a conversation without a position they left no trace: once more.
+  } while (session.snapshotsSeen !== seen);
   // Removed while the log was being asked: what was read is older than what the session knows.
   const seats = asked.map((one) => {
     const { position } = one;

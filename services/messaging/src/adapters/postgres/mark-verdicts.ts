@@ -73,7 +73,8 @@ export async function markVerdicts(
     if (verdict.kind === 'failed') failed += 1;
     else dead += 1;
   }
-  const [counts] = await Promise.all([Promise.all(updates), session.command('COMMIT')]);
+  const commit = failed + dead === 0 ? 'COMMIT' : 'SET LOCAL synchronous_commit = on; COMMIT';
+  const [counts] = await Promise.all([Promise.all(updates), session.command(commit)]);
   const sentCount = counts.slice(0, updates.length - failed - dead).reduce((sum, count) => sum + count, 0);
   return { sent: sentCount, failed, dead };
 }

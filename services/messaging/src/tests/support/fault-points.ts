@@ -142,6 +142,18 @@ export function beforeMembersRead(gate: Gate, conversationId: string) {
     });
 }
 
+/** `after_members_read`: who may read the conversation is read, and whoever asked does not know it yet. */
+export function afterMembersRead(gate: Gate, conversationId: string) {
+  return (reader: ReaderLog): ReaderLog =>
+    replaced(reader, {
+      async readMembers(requests) {
+        const answers = await reader.readMembers(requests);
+        if (requests.some((request) => request.conversationId === conversationId)) await gate.pass();
+        return answers;
+      },
+    });
+}
+
 /** `after_replays_read`: the rows of a replay window are read, and not sent yet. */
 export function afterReplaysRead(gate: Gate, conversationId: string) {
   return (reader: ReaderLog): ReaderLog =>
@@ -161,48 +173,6 @@ export function epochNotSeen(epoch: number) {
       readEpoch: () => Promise.resolve(epoch),
       readHeads: async (conversationIds) => ({ ...(await reader.readHeads(conversationIds)), epoch }),
     });
-}
-
-/** Counts the reads under way and those that asked for a conversation's head, for tests that move the clock. */
-export class ReadsWatch {
-  readonly #conversationId: string;
-  #underWay = 0;
-  #idle: (() => void)[] = [];
-  headReads = 0;
-
-  constructor(conversationId = '') {
-    this.#conversationId = conversationId;
-  }
-
-  readonly wrap = (reader: ReaderLog): ReaderLog =>
-    new Proxy(reader, {
-      get: (target, name) => {
-        const method: unknown = Reflect.get(target, name, target);
-        if (typeof method !== 'function') return method;
-        return async (...args: unknown[]) => {
-          if (name === 'readHeads' && (args[0] as string[]).includes(this.#conversationId))
-            this.headReads += 1;
-          this.#underWay += 1;
-          try {
-            return await (method as (...given: unknown[]) => Promise<unknown>).apply(target, args);
-          } finally {
-            // What the answer sets off begins in the turns that follow it.
-            setImmediate(() => setImmediate(() => this.#ended()));
-          }
-        };
-      },
-    });
-
-  /** Resolves when no read is under way. */
-  async idle(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-  }
-
-  #ended(): void {
-    this.#underWay -= 1;
-    if (this.#underWay === 0) for (const tell of this.#idle.splice(0)) tell();
-  }
 }
 
 // ── Dispatcher ───────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { lostOnBus, ReadsWatch } from '../../support/fault-points.ts';
+import { lostOnBus } from '../../support/fault-points.ts';
+import { ReadsWatch } from '../../support/reads-watch.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Scene } from '../../support/scene.ts';
 import { SkippingClock } from '../../support/skipping-clock.ts';
