@@ -35,7 +35,7 @@ export const variables = {
   DISPATCH_BATCH_SIZE: integer(256, { min: 1, max: 10_000 }),
   DISPATCH_MAX_ATTEMPTS: integer(10, { min: 1, max: 1000 }),
   DISPATCH_STREAM_NAME: name('sanctum:messages'),
-  DISPATCH_STREAM_PARTITIONS: integer(1, { min: 1, max: 64 }),
+  DISPATCH_STREAM_PARTITIONS: integer(1, { min: 1, max: 16 }),
 
   CONSUMER_ENABLED: flag(false),
   CONSUMER_GROUP_NAME: name('messaging-hub'),

@@ -1,7 +1,7 @@
 import { createLog } from './adapters/pino-log.ts';
-import { migrate, missingMigrations } from './adapters/postgres/migrate.ts';
+import { migrate, MigrationError, missingMigrations } from './adapters/postgres/migrate.ts';
 import { ConfigError, loadConfig } from './config.ts';
-import { reasonOf } from './errors.ts';
+import { Fault, reasonOf } from './errors.ts';
 import { startServer } from './server.ts';
 
 /** `--migrate` applies what migrations are missing; without it a database that lacks some stops the start. */
@@ -39,6 +39,8 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   if (error instanceof ConfigError) for (const line of error.lines) process.stderr.write(`${line}\n`);
-  else process.stderr.write(`the service could not start: ${reasonOf(error)}\n`);
+  else if (error instanceof MigrationError || error instanceof Fault) {
+    process.stderr.write(`the service could not start: ${error.message}\n`);
+  } else process.stderr.write(`the service could not start: ${reasonOf(error)}\n`);
   process.exit(1);
 });

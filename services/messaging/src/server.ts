@@ -22,6 +22,7 @@ import { reasonOf } from './errors.ts';
 import { Intake } from './intake/intake.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { LoopWatch } from './operations/loop-watch.ts';
 import { PathProbe, probeConversationId } from './operations/path-probe.ts';
 import { ReadinessCheck } from './operations/readiness.ts';
 import type { BusPublisher, DispatchLog, IntakeLog, ReaderLog } from './ports.ts';
@@ -57,6 +58,7 @@ export interface Overrides {
 export async function startServer(config: Config, log: Log, overrides: Overrides = {}): Promise<RunningServer> {
   const clock = overrides.clock ?? systemClock;
   const metrics = createMetrics({ dispatcher: config.dispatcher.enabled, consumer: config.consumer.enabled });
+  const loops = new LoopWatch(clock);
   const payloadLimitBytes = tooLargeAbove(config.payloadMaxBytes);
   let started = false;
   let draining = false;
@@ -107,6 +109,7 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
         metrics,
         logger: log,
         clock,
+        onRound: loops.watch('dispatcher'),
         settings: {
           tickMs: config.dispatcher.tickMs,
           batchSize: config.dispatcher.batchSize,
@@ -143,6 +146,7 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
         metrics,
         log,
         clock,
+        onRound: loops.watch('consumer'),
         settings: { group, claimIdleMs },
       }),
     };
@@ -166,7 +170,7 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
   });
 
   // ── Running it ──
-  const loops = new AbortController();
+  const background = new AbortController();
   const probe = new PathProbe({
     conversationId: probeConversationId(installationId, config.consumer.name),
     outbox: operations,
@@ -182,7 +186,7 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
       started,
       draining,
       redisUp: busConnection.connected && subscriber.connected,
-      stuck: [],
+      stuck: loops.stuck(),
       pathBroken: config.consumer.enabled && probe.isBroken,
     }),
   });
@@ -219,9 +223,9 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
   dispatcher?.dispatcher.start();
   consumer?.consumer.start();
   await http.listen({ host: config.http.host, port: config.http.port });
-  const background = Promise.all([
-    keepPartitions(loops.signal),
-    consumer === undefined ? undefined : probe.run(loops.signal),
+  const backgroundWork = Promise.all([
+    keepPartitions(background.signal),
+    consumer === undefined ? undefined : probe.run(background.signal),
   ]);
   started = true;
   const { port } = http.server.address() as AddressInfo;
@@ -254,7 +258,7 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
   /** What faces users stops first; what carries accepted messages on stops last. */
   async function drain(): Promise<void> {
     draining = true;
-    loops.abort();
+    background.abort();
     log.info('server_draining', { connections: hub.sessions.size });
     await hub.drain(config.shutdownGraceMs * bounds.shutdown.socketsShare);
     // Whoever sends a request very slowly does not hold up the end.
@@ -267,7 +271,7 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
     await dispatcher?.dispatcher.stop();
     await consumer?.consumer.stop();
     await hub.stop();
-    await background;
+    await backgroundWork;
     for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader]) connection?.close();
     await Promise.all([intakePool, readerPool, dispatchPool, operationsPool].map((each) => each.end()));
     log.info('server_stopped');

@@ -23,9 +23,10 @@ or, by hand:
 
   TOKEN=$(./sanctum token --sub alice)
   curl ${urls.http}/v1/conversations -H "Authorization: Bearer $TOKEN" \\
-       --json '{"members": ["bob"]}'
+       -H 'Content-Type: application/json' -d '{"members": ["bob"]}'
   curl ${urls.http}/v1/conversations/CONVERSATION_ID/messages -H "Authorization: Bearer $TOKEN" \\
-       --json "{\\"message_id\\": \\"$(cat /proc/sys/kernel/random/uuid)\\", \\"ciphertext\\": \\"3q2+7w==\\"}"
+       -H 'Content-Type: application/json' \\
+       -d "{\\"message_id\\": \\"$(node -p 'crypto.randomUUID()')\\", \\"ciphertext\\": \\"3q2+7w==\\"}"
 
 Ctrl-C stops all of it; the data stays in .sanctum/.
 `;

@@ -28,6 +28,8 @@ export interface DispatcherOptions {
   readonly metrics: Metrics;
   readonly logger: Log;
   readonly clock: Clock;
+  /** Called in every round of the tick. */
+  readonly onRound?: () => void;
   readonly settings: {
     /** `DISPATCH_TICK_MS`, `DISPATCH_BATCH_SIZE`, `DISPATCH_MAX_ATTEMPTS`, `DISPATCH_STREAM_PARTITIONS`. */
     readonly tickMs: number;
@@ -137,6 +139,7 @@ export class Dispatcher {
 
   async #tickLoop(): Promise<void> {
     while (this.#state === 'running') {
+      this.#options.onRound?.();
       await this.#tick();
       if (this.#state !== 'running') return;
       await this.#tickNow.wait(this.#options.clock, this.#options.settings.tickMs);

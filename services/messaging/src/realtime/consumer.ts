@@ -11,7 +11,7 @@ import { RecentBroadcasts } from './consumer-recent.ts';
 
 const BACK_OFF_FIRST_MS = 50;
 const BACK_OFF_MAX_MS = 1_000;
-const PAUSE_CHECK_MS = 60_000;
+const PAUSE_CHECK_MS = 5_000;
 /** Malformed entries that are named in the log, of one batch. */
 const NAMED_MAX = 10;
 
@@ -26,6 +26,8 @@ export interface ConsumerOptions {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock: Clock;
+  /** Called in every round of the read loop. */
+  readonly onRound?: () => void;
   readonly settings: { readonly group: string; readonly claimIdleMs: number };
 }
 
@@ -98,6 +100,7 @@ export class Consumer {
 
   async #readLoop(): Promise<void> {
     while (this.#running) {
+      this.#options.onRound?.();
       if (this.#paused) await this.#resumed.wait(this.#options.clock, PAUSE_CHECK_MS);
       else if (await this.#step()) this.#failures = 0;
       else await this.#backOff();

@@ -97,12 +97,14 @@ export class HeadChecks {
     const { epoch, heads } = await this.#reader.readHeads(feeds.map((feed) => feed.conversationId));
     this.#epochs.observe(epoch);
     for (const [index, feed] of feeds.entries()) {
+      // Dropped meanwhile, perhaps because another answer told of a restore: those who came since must not go again.
+      if (this.#feeds.get(feed.conversationId) !== feed) continue;
       const head = heads.get(feed.conversationId)?.head ?? 0;
       if (head < tips[index]!) {
         this.#log.error('log_rewound', { conversation_id: feed.conversationId, head, tip: tips[index] });
         return this.#onRewound();
       }
-      if (this.#feeds.get(feed.conversationId) === feed) this.#feeds.headSeen(feed, head);
+      this.#feeds.headSeen(feed, head);
     }
   }
 }

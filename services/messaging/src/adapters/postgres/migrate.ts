@@ -15,6 +15,11 @@ export const migrationNames: readonly string[] = readdirSync(FOLDER)
   .map((file) => file.slice(0, -'.sql'.length))
   .sort();
 
+/** What an operator must put right by hand; the message says what. */
+export class MigrationError extends Error {
+  override readonly name = 'MigrationError';
+}
+
 /**
  * Brings the schema up to date. Each file is one transaction of its own and runs as it stands, so what the
  * runner does is what `psql -f` does; a file that was applied by hand is adopted. It needs a connection of its
@@ -46,7 +51,7 @@ export async function migrate(
         adopted.push(name);
         log.info('migration_adopted', { name });
       } else if (stored !== checksum) {
-        throw new Error(
+        throw new MigrationError(
           `migration ${name} was changed after it had been applied: put the file back and add a new one`,
         );
       } else {
