@@ -23,6 +23,7 @@ export async function measureLatency(
   const api = new Api(pod.httpUrl);
   const dueAt = new Map<string, number>();
   const latencies: number[] = [];
+  const accepted: number[] = [];
   const conversations: { id: string; sender: string }[] = [];
   const clients: LightClient[] = [];
   let isMeasuring = false;
@@ -49,6 +50,7 @@ export async function measureLatency(
     if (isMeasuring) dueAt.set(messageId, due);
     return api.post(conversation.sender, conversation.id, messageId, ciphertext).then((status) => {
       if (status !== 201) refused += 1;
+      if (isMeasuring) accepted.push(performance.now() - due);
     });
   };
   const load = async (duration: number) => {
@@ -86,6 +88,7 @@ export async function measureLatency(
     delivered: received,
     expected: wanted,
     latency_ms: percentiles(latencies),
+    accepted_ms: percentiles(accepted),
     cpu_us_per_message: Object.fromEntries(
       Object.keys(processes).map((name) => [name, Math.round(((after[name]! - before[name]!) * 1e6) / total)]),
     ),

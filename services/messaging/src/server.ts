@@ -69,7 +69,7 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
   const { groupsInFlightMax, sideLanesMax } = bounds.intake;
   const intakePool = pool('sanctum-intake', groupsInFlightMax + sideLanesMax, INTAKE_TIMEOUT_MS);
   const readerPool = pool('sanctum-reader', 6, READ_TIMEOUT_MS);
-  const dispatchPool = pool('sanctum-dispatcher', 6, READ_TIMEOUT_MS);
+  const dispatchPool = pool('sanctum-dispatcher', 10, READ_TIMEOUT_MS);
   const operationsPool = pool('sanctum-operations', 2, OPERATIONS_TIMEOUT_MS);
   const operations = new PostgresOperations(operationsPool);
   const reader = wrapped(new PostgresReaderLog(readerPool, { payloadLimitBytes }), overrides.reader);

@@ -14,7 +14,7 @@ import { resendBucket } from './resend-bucket.ts';
 import { goesOneByOne, strike, type Suspicion } from './suspicion.ts';
 
 /** Buckets that this process works on at the same time; each takes a connection to Postgres. */
-const DISPATCH_LANES = 4;
+const DISPATCH_LANES = 8;
 /** Another pod's wake is looked into after about this long: its own dispatcher has mostly done the work by then. */
 const REMOTE_WAKE_DELAY_MS = 10;
 

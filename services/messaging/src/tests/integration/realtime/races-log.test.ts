@@ -3,7 +3,7 @@ import { CLOSE } from '@sanctum/protocol';
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { epochNotSeen, refusedRows } from '../../support/fault-points.ts';
+import { afterHeadRead, epochNotSeen, Gate, refusedRows } from '../../support/fault-points.ts';
 import { expectStatus } from '../../support/http-client.ts';
 import type { Pod } from '../../support/pod.ts';
 import { Scene } from '../../support/scene.ts';
@@ -170,10 +170,7 @@ describe('the epoch is raised while entries of the old one are on the stream', (
     await before.untilMessages(id, 2);
     await eventually(async () => expect(await scene.onStream(id)).toHaveLength(2));
 
-    // A restore from before the second message; the operator raises the epoch.
-    await scene.sql('DELETE FROM messaging.message_outbox WHERE aggregate_id = $1 AND seq = 2', [id]);
-    await scene.sql('UPDATE messaging.conversation SET last_seq = 1 WHERE conversation_id = $1', [id]);
-    await scene.sql('UPDATE messaging.log_epoch SET epoch = 2');
+    await restoreToBefore(id, 2);
     clock.skip(5_000);
     expect((await before.untilClosed()).code).toBe(CLOSE.service_restart);
 
@@ -203,4 +200,41 @@ describe('the epoch is raised while entries of the old one are on the stream', (
     );
     expect(seqsOf(bob, id)).toEqual([1, 2]);
   });
+
+  test('a comparison of heads that was asked for before sends nobody away twice', async () => {
+    const [id, gate, clock] = [randomUUID(), new Gate(), new SkippingClock()];
+    const pod = await scene.pod({
+      env: { CONSUMER_ENABLED: 'false' },
+      overrides: { clock, reader: afterHeadRead(gate, id) },
+    });
+    await scene.conversation(pod, ['alice', 'bob'], id);
+    const before = await scene.connect(pod, 'bob');
+    await scene.post(pod, 'alice', id, 2);
+    clock.skip(2_000);
+    await before.untilMessages(id, 2);
+    gate.close();
+    await restoreToBefore(id, 2);
+    clock.skip(2_000);
+    await gate.reached();
+    // The log's epoch is also read by itself.
+    clock.skip(5_000);
+    expect((await before.untilClosed()).code).toBe(CLOSE.service_restart);
+    const bob = await scene.connect(pod, 'bob', { cursors: before.cursors(), withoutCursor: 'start' });
+    gate.open();
+    await bob.until(() => bob.received.caughtUpCount === 1);
+    await scene.post(pod, 'alice', id);
+    clock.skip(2_000);
+    await bob.untilMessages(id, 2);
+    expect(seqsOf(bob, id)).toEqual([1, 2]);
+  });
 });
+
+/** A restore from before this message, behind the pods' backs; the operator raises the epoch. */
+async function restoreToBefore(id: string, seq: number): Promise<void> {
+  await scene.sql('DELETE FROM messaging.message_outbox WHERE aggregate_id = $1 AND seq >= $2', [id, seq]);
+  await scene.sql('UPDATE messaging.conversation SET last_seq = $2 - 1 WHERE conversation_id = $1', [
+    id,
+    seq,
+  ]);
+  await scene.sql('UPDATE messaging.log_epoch SET epoch = epoch + 1');
+}
