@@ -50,12 +50,15 @@ async function main(): Promise<number> {
   const parts = values.only.split(',');
   const unknown = parts.find((part) => !PARTS.includes(part as (typeof PARTS)[number]));
   if (positionals.length !== 1 || positionals[0] !== 'pipeline' || unknown !== undefined) {
-    process.stderr.write(unknown === undefined ? HELP : `--only: given ${unknown}; allowed: ${PARTS.join(', ')}\n`);
+    process.stderr.write(
+      unknown === undefined ? HELP : `--only: given ${unknown}; allowed: ${PARTS.join(', ')}\n`,
+    );
     return 2;
   }
   const number = (name: 'rate' | 'members' | 'seconds' | 'messages' | 'rows' | 'connections') => {
     const value = Number(values[name]);
-    if (!Number.isSafeInteger(value) || value < 1) throw new UsageError(`--${name}: given ${values[name]}; allowed: an integer from 1`);
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new UsageError(`--${name}: given ${values[name]}; allowed: an integer from 1`);
     return value;
   };
   const settings = {
@@ -67,7 +70,11 @@ async function main(): Promise<number> {
     connections: number('connections'),
   };
 
-  const figures: Record<string, unknown> = { machine: machine(), commit: commit(), at: new Date().toISOString() };
+  const figures: Record<string, unknown> = {
+    machine: machine(),
+    commit: commit(),
+    at: new Date().toISOString(),
+  };
   show('machine', figures['machine']);
   const stack = await Stack.start(values.profile);
   try {
@@ -112,7 +119,12 @@ function commit(): string {
 function show(title: string, figures: unknown): void {
   process.stdout.write(`\n${title}\n`);
   for (const [name, value] of Object.entries(figures as object)) {
-    const text = typeof value === 'object' ? Object.entries(value as object).map(([k, v]) => `${k} ${v}`).join('   ') : String(value);
+    const text =
+      typeof value === 'object'
+        ? Object.entries(value as object)
+            .map(([k, v]) => `${k} ${v}`)
+            .join('   ')
+        : String(value);
     process.stdout.write(`  ${name.padEnd(22)} ${text}\n`);
   }
 }

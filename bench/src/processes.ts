@@ -23,7 +23,9 @@ function ownCpuSeconds(pid: number): number {
     // The name may hold blanks: the fields begin behind its closing bracket.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
     // utime, stime, and those of children that have ended
-    return (Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
+    return (
+      (Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND
+    );
   } catch {
     return 0;
   }

@@ -15,7 +15,11 @@ import {
 } from '@sanctum/local-servers';
 
 const MAIN = fileURLToPath(new URL('../../services/messaging/src/main.ts', import.meta.url));
-export const JWT = { issuer: 'sanctum', audience: 'sanctum-messaging', secret: 'a-secret-for-benchmarks-of-32-bytes' };
+export const JWT = {
+  issuer: 'sanctum',
+  audience: 'sanctum-messaging',
+  secret: 'a-secret-for-benchmarks-of-32-bytes',
+};
 
 export interface BenchPod {
   readonly pid: number;
@@ -57,7 +61,8 @@ export class Stack {
 
   /** A pod with both flags on, unless `env` says otherwise. */
   async pod(env: Record<string, string> = {}): Promise<BenchPod> {
-    const profile = this.#profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${this.#profileFolder}`];
+    const profile =
+      this.#profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${this.#profileFolder}`];
     const child = spawn(process.execPath, [...profile, '--import', 'tsx', MAIN, '--migrate'], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {

@@ -21,7 +21,10 @@ export async function measureBacklog(stack: Stack, options: { rows: number }) {
     SELECT conversation_id, 'backlog', 'owner', 1, 0 FROM messaging.conversation c
     WHERE NOT EXISTS (SELECT FROM messaging.conversation_member m WHERE m.conversation_id = c.conversation_id)
     ON CONFLICT DO NOTHING`);
-  const payload = JSON.stringify({ ciphertext: randomBytes(CIPHERTEXT_BYTES).toString('base64'), sender: 'backlog' });
+  const payload = JSON.stringify({
+    ciphertext: randomBytes(CIPHERTEXT_BYTES).toString('base64'),
+    sender: 'backlog',
+  });
   for (let done = 0; done < options.rows; done += PIECE) {
     await database.query(
       `WITH input AS (
@@ -73,7 +76,7 @@ export async function measureBacklog(stack: Stack, options: { rows: number }) {
 async function stepsBack(redis: Redis): Promise<number> {
   const last = new Map<string, number>();
   let count = 0;
-  for (let from = '-'; ; ) {
+  for (let from = '-'; ;) {
     const entries = await redis.xrange('sanctum:messages', from, '+', 'COUNT', 5_000);
     for (const [, fields] of entries) {
       const field = (name: string) => fields[fields.indexOf(name) + 1]!;

@@ -39,7 +39,8 @@ export async function measureLatency(
     const users = Array.from({ length: members }, (_, m) => `latency-${c}-${m}`);
     const tokens = await Promise.all(users.map(token));
     conversations.push({ id: await api.createConversation(tokens[0]!, users), sender: tokens[0]! });
-    for (const each of tokens) clients.push(await LightClient.connect({ url: pod.wsUrl, token: each, onMessage }));
+    for (const each of tokens)
+      clients.push(await LightClient.connect({ url: pod.wsUrl, token: each, onMessage }));
   }
 
   const ciphertext = randomBytes(CIPHERTEXT_BYTES).toString('base64');
@@ -57,9 +58,10 @@ export async function measureLatency(
     const startedAt = performance.now();
     const total = rate * duration;
     const answers: Promise<void>[] = [];
-    for (let n = 0; n < total; ) {
+    for (let n = 0; n < total;) {
       const elapsed = performance.now() - startedAt;
-      for (; n < total && (n / rate) * 1000 <= elapsed; n++) answers.push(send(n, startedAt + (n / rate) * 1000));
+      for (; n < total && (n / rate) * 1000 <= elapsed; n++)
+        answers.push(send(n, startedAt + (n / rate) * 1000));
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     await Promise.all(answers);
@@ -68,7 +70,12 @@ export async function measureLatency(
 
   await load(WARM_UP_SECONDS);
   isMeasuring = true;
-  const processes = { service: pod.pid, postgres: stack.postgres.pid, redis: stack.redis.pid, generator: process.pid };
+  const processes = {
+    service: pod.pid,
+    postgres: stack.postgres.pid,
+    redis: stack.redis.pid,
+    generator: process.pid,
+  };
   const before = cpuOf(processes);
   const startedAt = performance.now();
   const total = await load(seconds);
@@ -90,7 +97,10 @@ export async function measureLatency(
     latency_ms: percentiles(latencies),
     accepted_ms: percentiles(accepted),
     cpu_us_per_message: Object.fromEntries(
-      Object.keys(processes).map((name) => [name, Math.round(((after[name]! - before[name]!) * 1e6) / total)]),
+      Object.keys(processes).map((name) => [
+        name,
+        Math.round(((after[name]! - before[name]!) * 1e6) / total),
+      ]),
     ),
   };
 }

@@ -9,7 +9,11 @@ const IN_FLIGHT = 128;
 const CIPHERTEXT_BYTES = 384;
 
 /** Closed loop: as many messages as one pod takes and delivers, with the load generator on the same cores. */
-export async function measureThroughput(stack: Stack, pod: BenchPod, options: { members: number; messages: number }) {
+export async function measureThroughput(
+  stack: Stack,
+  pod: BenchPod,
+  options: { members: number; messages: number },
+) {
   const { members, messages } = options;
   const api = new Api(pod.httpUrl, IN_FLIGHT);
   const conversations: { id: string; sender: string }[] = [];
@@ -21,7 +25,12 @@ export async function measureThroughput(stack: Stack, pod: BenchPod, options: { 
     for (const each of tokens) clients.push(await LightClient.connect({ url: pod.wsUrl, token: each }));
   }
   const ciphertext = randomBytes(CIPHERTEXT_BYTES).toString('base64');
-  const processes = { service: pod.pid, postgres: stack.postgres.pid, redis: stack.redis.pid, generator: process.pid };
+  const processes = {
+    service: pod.pid,
+    postgres: stack.postgres.pid,
+    redis: stack.redis.pid,
+    generator: process.pid,
+  };
   const before = Object.entries(processes).map(([name, pid]) => [name, cpuSeconds(pid)] as const);
   const startedAt = performance.now();
   let begun = 0;

@@ -27,10 +27,12 @@ async function main(): Promise<void> {
       process.exit(1);
     }, config.shutdownGraceMs).unref();
     // During the start too: what has begun is drained as it would be later.
-    void starting.then((server) => server.stop()).then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
+    void starting
+      .then((server) => server.stop())
+      .then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);

@@ -24,7 +24,13 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
   const gauge = (name: string, help: string, on = registry) => new Gauge({ name, help, registers: [on] });
   const histogram = (name: string, help: string, on = registry) =>
     new Histogram({ name, help, buckets: LATENCY_BUCKETS_SECONDS, registers: [on] });
-  const labelled = <L extends string>(name: string, help: string, label: L, values: readonly string[], on = registry) => {
+  const labelled = <L extends string>(
+    name: string,
+    help: string,
+    label: L,
+    values: readonly string[],
+    on = registry,
+  ) => {
     const metric = new Counter<L>({ name, help, labelNames: [label], registers: [on] });
     for (const value of values) metric.inc({ [label]: value } as Record<L, string>, 0);
     return metric;
@@ -33,50 +39,138 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
   return {
     registry,
 
-    dispatchTicks: labelled('messaging_dispatch_ticks_total', 'Rounds of the dispatcher', 'result', DISPATCH_RESULTS, dispatching),
-    dispatchTickDurationSeconds: histogram('messaging_dispatch_tick_duration_seconds', 'Length of a round', dispatching),
+    dispatchTicks: labelled(
+      'messaging_dispatch_ticks_total',
+      'Rounds of the dispatcher',
+      'result',
+      DISPATCH_RESULTS,
+      dispatching,
+    ),
+    dispatchTickDurationSeconds: histogram(
+      'messaging_dispatch_tick_duration_seconds',
+      'Length of a round',
+      dispatching,
+    ),
     outboxPicked: counter('messaging_outbox_picked_total', 'Rows claimed', dispatching),
     outboxSent: counter('messaging_outbox_sent_total', 'Rows marked sent', dispatching),
-    outboxFailed: counter('messaging_outbox_failed_total', 'Rows that failed for their own sake', dispatching),
+    outboxFailed: counter(
+      'messaging_outbox_failed_total',
+      'Rows that failed for their own sake',
+      dispatching,
+    ),
     outboxDead: counter('messaging_outbox_dead_total', 'Rows buried', dispatching),
     outboxPending: gauge('messaging_outbox_pending', 'Rows waiting now', dispatching),
-    outboxOldestPendingSeconds: gauge('messaging_outbox_oldest_pending_seconds', 'Age of the oldest waiting row', dispatching),
+    outboxOldestPendingSeconds: gauge(
+      'messaging_outbox_oldest_pending_seconds',
+      'Age of the oldest waiting row',
+      dispatching,
+    ),
     outboxDeadRows: gauge('messaging_outbox_dead_rows', 'Dead rows now', dispatching),
-    dispatchPublished: counter('messaging_dispatch_published_total', 'XADDs acknowledged, re-sends included', dispatching),
-    dispatchResent: counter('messaging_dispatch_resent_total', 'XADDs of rows sent again after Redis lost its memory', dispatching),
+    dispatchPublished: counter(
+      'messaging_dispatch_published_total',
+      'XADDs acknowledged, re-sends included',
+      dispatching,
+    ),
+    dispatchResent: counter(
+      'messaging_dispatch_resent_total',
+      'XADDs of rows sent again after Redis lost its memory',
+      dispatching,
+    ),
 
     consumerFetch: counter('messaging_consumer_fetch_total', 'Stream entries read', consuming),
-    consumerDelivered: counter('messaging_consumer_delivered_total', 'Entries broadcast to their channel, readers or not', consuming),
-    consumerAck: counter('messaging_consumer_ack_total', 'Entries that Redis acknowledged as done', consuming),
-    consumerDedupeSkips: counter('messaging_consumer_dedupe_skips_total', 'Entries that had been broadcast already', consuming),
-    consumerFailures: labelled('messaging_consumer_failures_total', 'Failures of the consumer', 'reason', CONSUMER_FAILURES, consuming),
-    consumerLagSeconds: histogram('messaging_consumer_lag_seconds', 'From commit to broadcast; replays and re-sends left out', consuming),
-    consumerOldestUnreadSeconds: gauge('messaging_consumer_oldest_unread_seconds', 'How far the group is behind the end of the stream', consuming),
+    consumerDelivered: counter(
+      'messaging_consumer_delivered_total',
+      'Entries broadcast to their channel, readers or not',
+      consuming,
+    ),
+    consumerAck: counter(
+      'messaging_consumer_ack_total',
+      'Entries that Redis acknowledged as done',
+      consuming,
+    ),
+    consumerDedupeSkips: counter(
+      'messaging_consumer_dedupe_skips_total',
+      'Entries that had been broadcast already',
+      consuming,
+    ),
+    consumerFailures: labelled(
+      'messaging_consumer_failures_total',
+      'Failures of the consumer',
+      'reason',
+      CONSUMER_FAILURES,
+      consuming,
+    ),
+    consumerLagSeconds: histogram(
+      'messaging_consumer_lag_seconds',
+      'From commit to broadcast; replays and re-sends left out',
+      consuming,
+    ),
+    consumerOldestUnreadSeconds: gauge(
+      'messaging_consumer_oldest_unread_seconds',
+      'How far the group is behind the end of the stream',
+      consuming,
+    ),
     consumerPelSize: gauge('messaging_consumer_pel_size', 'Entries read and not acknowledged', consuming),
-    consumerPelReclaimed: counter('messaging_consumer_pel_reclaimed_total', 'Entries taken over from another consumer', consuming),
-    streamTrimmedUnread: counter('messaging_stream_trimmed_unread_total', 'Entries trimmed before the group read them', consuming),
+    consumerPelReclaimed: counter(
+      'messaging_consumer_pel_reclaimed_total',
+      'Entries taken over from another consumer',
+      consuming,
+    ),
+    streamTrimmedUnread: counter(
+      'messaging_stream_trimmed_unread_total',
+      'Entries trimmed before the group read them',
+      consuming,
+    ),
 
     hubRepeats: counter('messaging_hub_repeats_total', 'Frames that a feed dropped as repeats'),
-    hubGapFills: labelled('messaging_hub_gap_fills_total', 'Frames that the fast path did not bring', 'source', GAP_FILL_SOURCES),
-    hubSlowPath: counter('messaging_hub_slow_path_total', 'Conversations whose head check found something new'),
+    hubGapFills: labelled(
+      'messaging_hub_gap_fills_total',
+      'Frames that the fast path did not bring',
+      'source',
+      GAP_FILL_SOURCES,
+    ),
+    hubSlowPath: counter(
+      'messaging_hub_slow_path_total',
+      'Conversations whose head check found something new',
+    ),
     hubMissing: counter('messaging_hub_missing_total', 'Rows above the floor that the log does not hold'),
-    endToEndSeconds: histogram('messaging_end_to_end_seconds', 'From commit to the acknowledgement of a client'),
+    endToEndSeconds: histogram(
+      'messaging_end_to_end_seconds',
+      'From commit to the acknowledgement of a client',
+    ),
     pathOk: gauge('messaging_path_ok', '1: the last synthetic message came back by the fast path', consuming),
-    pathSeconds: histogram('messaging_path_seconds', 'From commit of a synthetic message until it was back', consuming),
+    pathSeconds: histogram(
+      'messaging_path_seconds',
+      'From commit of a synthetic message until it was back',
+      consuming,
+    ),
 
     transportConnections: counter('transport_connections_total', 'WebSocket connections opened'),
     transportConnectionsActive: gauge('transport_connections_active', 'WebSocket connections open now'),
-    transportConnectionsClosed: labelled('transport_connections_closed_total', 'WebSocket connections closed, by close code', 'code', [
-      ...Object.keys(CLOSE_CODES),
-      'other',
-    ]),
-    transportErrors: labelled('transport_errors_total', 'Error frames and refused upgrades, by code', 'code', ERROR_CODES),
+    transportConnectionsClosed: labelled(
+      'transport_connections_closed_total',
+      'WebSocket connections closed, by close code',
+      'code',
+      [...Object.keys(CLOSE_CODES), 'other'],
+    ),
+    transportErrors: labelled(
+      'transport_errors_total',
+      'Error frames and refused upgrades, by code',
+      'code',
+      ERROR_CODES,
+    ),
     transportMessagesSent: counter('transport_messages_sent_total', 'Message frames written to sockets'),
-    transportSlowConsumers: counter('transport_slow_consumers_total', 'Connections that fell behind their socket or credit'),
+    transportSlowConsumers: counter(
+      'transport_slow_consumers_total',
+      'Connections that fell behind their socket or credit',
+    ),
     transportResumes: counter('transport_resumes_total', 'Connections that came with cursors'),
 
     httpRequests: new Counter({
-      name: 'messaging_http_requests_total', help: 'HTTP requests answered', labelNames: ['route', 'method', 'status'], registers: [registry],
+      name: 'messaging_http_requests_total',
+      help: 'HTTP requests answered',
+      labelNames: ['route', 'method', 'status'],
+      registers: [registry],
     }),
     httpRequestSeconds: histogram('messaging_http_request_seconds', 'Time to answer an HTTP request'),
   };

@@ -8,7 +8,12 @@ import { PostgresDeadLetterLog } from './adapters/postgres/dead-letter-log.ts';
 import { PostgresDispatchLog } from './adapters/postgres/dispatch-log.ts';
 import { PostgresIntakeLog } from './adapters/postgres/intake-log.ts';
 import { PostgresOperations } from './adapters/postgres/operations.ts';
-import { INTAKE_TIMEOUT_MS, OPERATIONS_TIMEOUT_MS, PostgresPool, READ_TIMEOUT_MS } from './adapters/postgres/pool.ts';
+import {
+  INTAKE_TIMEOUT_MS,
+  OPERATIONS_TIMEOUT_MS,
+  PostgresPool,
+  READ_TIMEOUT_MS,
+} from './adapters/postgres/pool.ts';
 import { PostgresReaderLog } from './adapters/postgres/reader-log.ts';
 import { RedisBusPublisher } from './adapters/redis/redis-bus-publisher.ts';
 import { RedisBusSubscriber } from './adapters/redis/redis-bus-subscriber.ts';
@@ -55,7 +60,11 @@ export interface Overrides {
  * The one place where stages and adapters meet, in the order in which a message passes through them. Rejects when
  * Postgres cannot be had; Redis may come later.
  */
-export async function startServer(config: Config, log: Log, overrides: Overrides = {}): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  log: Log,
+  overrides: Overrides = {},
+): Promise<RunningServer> {
   const clock = overrides.clock ?? systemClock;
   const metrics = createMetrics({ dispatcher: config.dispatcher.enabled, consumer: config.consumer.enabled });
   const loops = new LoopWatch(clock);
@@ -217,7 +226,8 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
 
   // What has no partition of its own yet goes to DEFAULT: no reason not to start.
   await makePartitions();
-  for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader]) connection?.start();
+  for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader])
+    connection?.start();
   hub.start();
   await consumer?.streamReader.whenReady(REDIS_PATIENCE_MS);
   dispatcher?.dispatcher.start();
@@ -272,7 +282,8 @@ export async function startServer(config: Config, log: Log, overrides: Overrides
     await consumer?.consumer.stop();
     await hub.stop();
     await backgroundWork;
-    for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader]) connection?.close();
+    for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader])
+      connection?.close();
     await Promise.all([intakePool, readerPool, dispatchPool, operationsPool].map((each) => each.end()));
     log.info('server_stopped');
   }

@@ -2,14 +2,8 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 import type { ClientFrame, ServerFrame } from '../frames.ts';
 import type { ParsedClientFrame } from './client-frames.ts';
-import type {
-  clientFrameSchemas,
-  serverFrameSchemas} from './registries.ts';
-import {
-  frameSchemas,
-  httpSchemas,
-  jsonSchemas
-} from './registries.ts';
+import type { clientFrameSchemas, serverFrameSchemas } from './registries.ts';
+import { frameSchemas, httpSchemas, jsonSchemas } from './registries.ts';
 import { streamEntry } from './stream-entry.ts';
 import { tokenClaims } from './token-claims.ts';
 

@@ -16,7 +16,10 @@ export interface ProbeArrival {
 }
 
 export interface ProbeOutbox {
-  appendProbe(probe: { conversationId: string; messageId: string }): Promise<{ seq: number; occurredAt: number }>;
+  appendProbe(probe: {
+    conversationId: string;
+    messageId: string;
+  }): Promise<{ seq: number; occurredAt: number }>;
 }
 
 /**
@@ -69,7 +72,10 @@ export class PathProbe {
     let isOk = false;
     try {
       this.#early.clear();
-      const sent = await this.#outbox.appendProbe({ conversationId: this.#conversationId, messageId: randomUUID() });
+      const sent = await this.#outbox.appendProbe({
+        conversationId: this.#conversationId,
+        messageId: randomUUID(),
+      });
       isOk = await this.#arrival(sent.seq);
       if (isOk) this.#metrics.pathSeconds.observe(Math.max(0, this.#clock.now() - sent.occurredAt) / SECOND);
     } catch (error) {

@@ -5,7 +5,10 @@ import { ReadinessCheck, type ReadinessInputs } from './readiness.ts';
 
 const WELL: ReadinessInputs = { started: true, draining: false, redisUp: true, stuck: [], pathBroken: false };
 
-function check(inputs: Partial<ReadinessInputs>, pingPostgres: () => Promise<unknown> = () => Promise.resolve()) {
+function check(
+  inputs: Partial<ReadinessInputs>,
+  pingPostgres: () => Promise<unknown> = () => Promise.resolve(),
+) {
   const clock = new ManualClock();
   const readiness = new ReadinessCheck({ pingPostgres, inputs: () => ({ ...WELL, ...inputs }), clock });
   return { clock, readiness };

@@ -31,7 +31,11 @@ export class ReadinessCheck {
   readonly #clock: Clock;
   #asking: Promise<boolean> | undefined;
 
-  constructor(options: { pingPostgres: () => Promise<unknown>; inputs: () => ReadinessInputs; clock: Clock }) {
+  constructor(options: {
+    pingPostgres: () => Promise<unknown>;
+    inputs: () => ReadinessInputs;
+    clock: Clock;
+  }) {
     this.#pingPostgres = options.pingPostgres;
     this.#inputs = options.inputs;
     this.#clock = options.clock;

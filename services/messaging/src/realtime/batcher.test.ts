@@ -5,7 +5,14 @@ import { ManualClock, settle } from '../tests/support/manual-clock.ts';
 import { Batcher, Stopped } from './batcher.ts';
 
 function batcher(ask: (questions: number[]) => Promise<number[]>, clock = new ManualClock()) {
-  return new Batcher<number, number>({ name: 'test', ask, batchMax: 3, inFlightMax: 1, clock, log: silentLog });
+  return new Batcher<number, number>({
+    name: 'test',
+    ask,
+    batchMax: 3,
+    inFlightMax: 1,
+    clock,
+    log: silentLog,
+  });
 }
 
 test('what is asked in one turn goes in batches, and each gets its own answer', async () => {

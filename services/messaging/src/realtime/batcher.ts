@@ -19,7 +19,8 @@ export class Batcher<Question, Answer> {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #stopped = new AbortController();
-  #waiting: { question: Question; resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
+  #waiting: { question: Question; resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] =
+    [];
   #inFlight = 0;
   #scheduled = false;
 
@@ -70,7 +71,9 @@ export class Batcher<Question, Answer> {
     }
   }
 
-  async #run(batch: { question: Question; resolve: (answer: Answer) => void; reject: (error: unknown) => void }[]) {
+  async #run(
+    batch: { question: Question; resolve: (answer: Answer) => void; reject: (error: unknown) => void }[],
+  ) {
     const questions = batch.map((entry) => entry.question);
     for (let delayMs = RETRY_FIRST_MS; ; delayMs = Math.min(delayMs * 2, RETRY_LAST_MS)) {
       try {
@@ -79,7 +82,11 @@ export class Batcher<Question, Answer> {
         return;
       } catch (error) {
         if (delayMs === RETRY_FIRST_MS || delayMs === RETRY_LAST_MS) {
-          this.#log.warn('log_read_failed', { read: this.#name, reason: reasonOf(error), questions: batch.length });
+          this.#log.warn('log_read_failed', {
+            read: this.#name,
+            reason: reasonOf(error),
+            questions: batch.length,
+          });
         }
       }
       await this.#clock.sleep(jittered(this.#clock, delayMs), this.#stopped.signal);

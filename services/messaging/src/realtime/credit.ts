@@ -27,7 +27,8 @@ export class Credit {
   spend(now: number, occurredAt?: number): void {
     this.#sent += 1;
     if (this.left <= 0) this.#usedUpSince = now;
-    if (occurredAt !== undefined && this.#timed === undefined) this.#timed = { count: this.#sent, occurredAt };
+    if (occurredAt !== undefined && this.#timed === undefined)
+      this.#timed = { count: this.#sent, occurredAt };
   }
 
   /**
@@ -39,7 +40,8 @@ export class Credit {
     const advanced = delivered > this.#acknowledged;
     this.#acknowledged = delivered;
     if (this.left > 0) this.#usedUpSince = undefined;
-    if (this.#timed === undefined || delivered < this.#timed.count) return { advanced, occurredAt: undefined };
+    if (this.#timed === undefined || delivered < this.#timed.count)
+      return { advanced, occurredAt: undefined };
     const { occurredAt } = this.#timed;
     this.#timed = undefined;
     return { advanced, occurredAt };

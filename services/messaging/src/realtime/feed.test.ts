@@ -95,7 +95,11 @@ test('the ring keeps the latest, within its bounds', () => {
 
 test('whatever the order and the repeats, what is offered is contiguous', () => {
   const arrivals = fc.array(
-    fc.record({ seq: fc.integer({ min: 1, max: 60 }), page: fc.boolean(), size: fc.integer({ min: 1, max: 9 }) }),
+    fc.record({
+      seq: fc.integer({ min: 1, max: 60 }),
+      page: fc.boolean(),
+      size: fc.integer({ min: 1, max: 9 }),
+    }),
     { maxLength: 300 },
   );
   fc.assert(

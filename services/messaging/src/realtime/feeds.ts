@@ -183,7 +183,8 @@ export class Feeds {
   sweep(): void {
     const now = this.#clock.monotonic();
     for (const feed of this.#empty) {
-      if (feed.observer === undefined && feed.emptySince !== undefined && now - feed.emptySince >= LINGER_MS) this.#close(feed);
+      if (feed.observer === undefined && feed.emptySince !== undefined && now - feed.emptySince >= LINGER_MS)
+        this.#close(feed);
     }
   }
 
@@ -301,7 +302,8 @@ export class Feeds {
   /** A read that nobody waits for any more ends in silence; anything else is a bug and is logged. */
   #background(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
-      if (!(error instanceof Stopped)) this.#log.error('feed_failed', { reason: String(error).slice(0, 100) });
+      if (!(error instanceof Stopped))
+        this.#log.error('feed_failed', { reason: String(error).slice(0, 100) });
     });
   }
 }

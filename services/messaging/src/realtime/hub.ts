@@ -85,7 +85,12 @@ export class Hub {
         log.error('log_rows_missing', { count });
       },
     });
-    this.#subscriptions = new Subscriptions({ bus, clock, log, onConfirmed: (channels) => this.#confirmedAgain(channels) });
+    this.#subscriptions = new Subscriptions({
+      bus,
+      clock,
+      log,
+      onConfirmed: (channels) => this.#confirmedAgain(channels),
+    });
     this.feeds = new Feeds({
       reads: this.reads,
       subscriptions: this.#subscriptions,
@@ -95,7 +100,14 @@ export class Hub {
       onDue: (position) => position.session.due(position),
     });
     this.users = new LocalUsers({ reads: this.reads, reader, subscriptions: this.#subscriptions, log });
-    this.#checks = new HeadChecks({ feeds: this.feeds, reader, epochs, clock, log, onRewound: () => this.restart() });
+    this.#checks = new HeadChecks({
+      feeds: this.feeds,
+      reader,
+      epochs,
+      clock,
+      log,
+      onRewound: () => this.restart(),
+    });
     epochs.onChange(() => this.restart());
     bus.onMessage((channel, bytes) => this.#heard(channel, bytes));
     bus.onLost(() => void this.#checks.checkAll(CHECK_ALL_WITHIN_MS));

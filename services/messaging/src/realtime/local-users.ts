@@ -80,7 +80,8 @@ export class LocalUsers {
     user.refreshing = true;
     void this.#refresh(user).catch((error: unknown) => {
       user.refreshing = false;
-      if (!(error instanceof Stopped)) this.#log.error('membership_refresh_failed', { reason: reasonOf(error) });
+      if (!(error instanceof Stopped))
+        this.#log.error('membership_refresh_failed', { reason: reasonOf(error) });
     });
   }
 
@@ -92,7 +93,8 @@ export class LocalUsers {
       const versions = await this.#reader.readUserVersions(piece);
       for (const userId of piece) {
         const user = this.#users.get(userId);
-        if (user !== undefined && user.version >= 0 && (versions.get(userId) ?? 0) !== user.version) this.hint(userId);
+        if (user !== undefined && user.version >= 0 && (versions.get(userId) ?? 0) !== user.version)
+          this.hint(userId);
       }
     }
   }

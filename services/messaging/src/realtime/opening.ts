@@ -68,7 +68,8 @@ export async function openSession(session: Session): Promise<void> {
           costsCredit: true,
         });
       }
-      const cursor = given !== undefined && !ahead ? given : hello.without_cursor === 'start' ? min - 1 : head;
+      const cursor =
+        given !== undefined && !ahead ? given : hello.without_cursor === 'start' ? min - 1 : head;
       session.cursors.delete(conversationId);
       if (given === undefined || ahead || cursor < head) {
         seated.push({ conversation_id: conversationId, status: 'ok', after: cursor, head, min });
@@ -95,7 +96,8 @@ export async function openSession(session: Session): Promise<void> {
   session.cursors.clear();
   session.control = [...resets, ...inPieces(seated).map(subscribedFrame)];
   session.state = 'live';
-  for (const position of session.positions.values()) hub.feeds.attach(position, position.catchUpTo ?? position.cursor);
+  for (const position of session.positions.values())
+    hub.feeds.attach(position, position.catchUpTo ?? position.cursor);
   if (session.pendingSnapshot !== undefined && session.pendingSnapshot.version > snapshot.version) {
     applySnapshot(session, session.pendingSnapshot);
   }
@@ -110,6 +112,7 @@ function subscribedFrame(conversations: SubscribedItem[]): ControlFrame {
 
 function inPieces<T>(items: readonly T[]): T[][] {
   const pieces: T[][] = [];
-  for (let start = 0; start < items.length; start += SUBSCRIBE_MAX) pieces.push(items.slice(start, start + SUBSCRIBE_MAX));
+  for (let start = 0; start < items.length; start += SUBSCRIBE_MAX)
+    pieces.push(items.slice(start, start + SUBSCRIBE_MAX));
   return pieces;
 }

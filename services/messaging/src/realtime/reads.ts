@@ -43,7 +43,10 @@ export class Reads {
   readonly #replays: Batcher<{ conversationId: string; from: number; to: number }, ReplayPage>;
   readonly #heads: Batcher<string, ConversationHead | undefined>;
   readonly #users: Batcher<string, UserSnapshot>;
-  readonly #members: Batcher<{ conversationId: string; userIds: readonly string[] }, MembersAnswer | undefined>;
+  readonly #members: Batcher<
+    { conversationId: string; userIds: readonly string[] },
+    MembersAnswer | undefined
+  >;
   readonly #sharedPages = new Map<string, Promise<Page>>();
   readonly #onMissing: (count: number) => void;
   readonly #missing = new Set<string>();
@@ -73,7 +76,9 @@ export class Reads {
       name: 'replays',
       batchMax: PAGES_BATCH,
       ask: (windows) =>
-        reader.readReplays(windows.map((window) => ({ ...window, limit: REPLAY_ROWS, maxBytes: PAGE_BYTES_MAX }))),
+        reader.readReplays(
+          windows.map((window) => ({ ...window, limit: REPLAY_ROWS, maxBytes: PAGE_BYTES_MAX })),
+        ),
     });
     this.#heads = new Batcher({
       ...common,
@@ -132,7 +137,8 @@ export class Reads {
   }
 
   stop(): void {
-    for (const batcher of [this.#pages, this.#replays, this.#heads, this.#users, this.#members]) batcher.stop();
+    for (const batcher of [this.#pages, this.#replays, this.#heads, this.#users, this.#members])
+      batcher.stop();
   }
 
   async #readPage(conversationId: string, after: number): Promise<Page> {
@@ -149,7 +155,10 @@ export class Reads {
       view = viewPage(again, { ...options, confirmed: true });
       this.#noteMissing(conversationId, view);
     }
-    return { items: view.items.map((item) => toFeedItem(item, page.membersVersion)), stopped: view.stop === 'retrying' };
+    return {
+      items: view.items.map((item) => toFeedItem(item, page.membersVersion)),
+      stopped: view.stop === 'retrying',
+    };
   }
 
   /** Each missing stretch is a fault of its own, however many readers come upon it. */

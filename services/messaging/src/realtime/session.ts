@@ -90,7 +90,12 @@ export class Session {
   #requestsWaiting = 0;
   #opened = false;
 
-  constructor(options: { connection: Connection; hub: Hub; verifier: TokenVerifier; headerToken: string | undefined }) {
+  constructor(options: {
+    connection: Connection;
+    hub: Hub;
+    verifier: TokenVerifier;
+    headerToken: string | undefined;
+  }) {
     this.connection = options.connection;
     this.hub = options.hub;
     this.#verifier = options.verifier;
@@ -121,7 +126,8 @@ export class Session {
     if (this.state === 'closed') return;
     this.heardAt = this.hub.clock.monotonic();
     const parsed = parseClientFrame(text);
-    if (parsed.ok && parsed.frame.type === 'ack' && this.state === 'live') return this.#acknowledge(parsed.frame.delivered);
+    if (parsed.ok && parsed.frame.type === 'ack' && this.state === 'live')
+      return this.#acknowledge(parsed.frame.delivered);
     const waitMs = this.#rate.take();
     if (waitMs > 0) return this.close(CLOSE.rate_limited, waitMs);
     if (!parsed.ok) {
@@ -241,7 +247,8 @@ export class Session {
     this.sendFrame({ type: 'authenticated', expires_at: formatTime(result.expiresAt) });
     if (!result.scopes.has('messaging:operate')) {
       const lost = [...this.positions.values()].filter((position) => position.isOperators);
-      if (lost.length > 0) unsubscribe(this, { conversations: lost.map((position) => position.feed.conversationId) });
+      if (lost.length > 0)
+        unsubscribe(this, { conversations: lost.map((position) => position.feed.conversationId) });
     }
   }
 
@@ -256,7 +263,9 @@ export class Session {
   async #open(): Promise<void> {
     this.state = 'opening';
     this.#deadline?.cancel();
-    this.#deadline = this.hub.clock.setTimer(OPENING_MAX_MS, () => this.close(CLOSE.try_later, this.hub.retryHintMs()));
+    this.#deadline = this.hub.clock.setTimer(OPENING_MAX_MS, () =>
+      this.close(CLOSE.try_later, this.hub.retryHintMs()),
+    );
     // The last cursors may come while the token is still being verified, or when only the upgrade's was.
     if (this.token === undefined || this.#opened) return;
     this.#opened = true;
@@ -365,7 +374,9 @@ export class Session {
   gone(code: number): void {
     if (this.state === 'closed') return;
     // A peer may send any code: one of ours, or `other`.
-    this.hub.metrics.transportConnectionsClosed.inc({ code: closeCode(code) === undefined ? 'other' : String(code) });
+    this.hub.metrics.transportConnectionsClosed.inc({
+      code: closeCode(code) === undefined ? 'other' : String(code),
+    });
     this.#end();
   }
 

@@ -35,7 +35,9 @@ export async function subscribe(session: Session, request: SubscribeFrame): Prom
     if (before !== undefined) session.remove(before);
     session.left.delete(conversationId);
     // One that still waits for credit would take the client's new seat away again.
-    session.control = session.control.filter(({ frame }) => frame.type !== 'reset' || frame.conversation_id !== conversationId);
+    session.control = session.control.filter(
+      ({ frame }) => frame.type !== 'reset' || frame.conversation_id !== conversationId,
+    );
     session.positions.set(conversationId, position);
     session.hub.feeds.attach(position, head);
   }
@@ -43,7 +45,10 @@ export async function subscribe(session: Session, request: SubscribeFrame): Prom
 }
 
 /** Answers an `unsubscribe`. A conversation that is not followed is no error: the request may be a repeat. */
-export function unsubscribe(session: Session, request: { id?: RequestId; conversations: readonly string[] }): void {
+export function unsubscribe(
+  session: Session,
+  request: { id?: RequestId; conversations: readonly string[] },
+): void {
   for (const conversationId of request.conversations) {
     const position = session.positions.get(conversationId);
     if (position === undefined) continue;

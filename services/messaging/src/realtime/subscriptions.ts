@@ -106,7 +106,9 @@ export class Subscriptions {
 
   async #subscribePieces(): Promise<void> {
     while (this.#queue.length > 0 && this.#bus.connected && !this.#stopped) {
-      const piece = this.#queue.splice(0, PIECE_CHANNELS).filter((channel) => this.#wanted.get(channel)?.confirmed === false);
+      const piece = this.#queue
+        .splice(0, PIECE_CHANNELS)
+        .filter((channel) => this.#wanted.get(channel)?.confirmed === false);
       if (piece.length === 0) continue;
       const generation = this.#generation;
       try {
@@ -114,7 +116,8 @@ export class Subscriptions {
       } catch (error) {
         this.#log.warn('subscribe_failed', { reason: reasonOf(error), channels: piece.length });
         // Those who wait go on without; a lost connection starts all over when it is back.
-        for (const channel of piece) for (const tell of this.#wanted.get(channel)?.waiters.splice(0) ?? []) tell(false);
+        for (const channel of piece)
+          for (const tell of this.#wanted.get(channel)?.waiters.splice(0) ?? []) tell(false);
         await this.#clock.sleep(jittered(this.#clock, RETRY_MS));
         if (this.#bus.connected) this.#queue.push(...piece);
         continue;

@@ -16,13 +16,15 @@ export function sweepSession(session: Session, now: number, serverTime: string):
     return session.gone(CLOSE.abnormal);
   }
   const { usedUpSince } = session.credit;
-  if (usedUpSince !== undefined && now - usedUpSince >= ACK_TIMEOUT_MS) return session.close(CLOSE.slow_consumer);
+  if (usedUpSince !== undefined && now - usedUpSince >= ACK_TIMEOUT_MS)
+    return session.close(CLOSE.slow_consumer);
   if (writesStalled(session, now)) {
     // A close frame would wait behind what the client does not read.
     session.close(CLOSE.slow_consumer);
     return connection.terminate();
   }
-  if (session.blockedSince !== undefined && now - session.blockedSince >= RELEASE_PAGES_AFTER_MS) session.releasePages();
+  if (session.blockedSince !== undefined && now - session.blockedSince >= RELEASE_PAGES_AFTER_MS)
+    session.releasePages();
   if (now >= session.heartbeatAt && session.state === 'live') {
     session.heartbeatAt = now + hub.settings.heartbeatMs;
     session.sendFrame({ type: 'heartbeat', server_time: serverTime });
@@ -35,5 +37,7 @@ function writesStalled(session: Session, now: number): boolean {
   if (unsent === 0 || unsent < session.lastUnsentBytes) session.writesStalledSince = undefined;
   else session.writesStalledSince ??= now;
   session.lastUnsentBytes = unsent;
-  return session.writesStalledSince !== undefined && now - session.writesStalledSince >= WRITE_STALL_TIMEOUT_MS;
+  return (
+    session.writesStalledSince !== undefined && now - session.writesStalledSince >= WRITE_STALL_TIMEOUT_MS
+  );
 }

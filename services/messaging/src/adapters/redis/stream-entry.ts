@@ -37,7 +37,8 @@ export function decodeStreamEntry(
 ): StreamEntry {
   const parsed = parseStreamEntry(flat);
   const reason = parsed.ok ? tooLarge(parsed.entry.payload, payloadMaxBytes) : `bad_${parsed.field}`;
-  if (!parsed.ok || reason !== undefined) return { ...place, content: undefined, reason, ...whatItSays(flat) };
+  if (!parsed.ok || reason !== undefined)
+    return { ...place, content: undefined, reason, ...whatItSays(flat) };
   const content = contentOf(parsed.entry);
   const { message } = content;
   return {
@@ -75,12 +76,18 @@ function tooLarge(payload: string, maxBytes: number): string | undefined {
 }
 
 /** What an unusable entry says of itself, as far as it can be trusted. */
-function whatItSays(flat: readonly string[]): Pick<StreamEntry, 'fields' | 'eventId' | 'conversationId' | 'occurredAt'> {
+function whatItSays(
+  flat: readonly string[],
+): Pick<StreamEntry, 'fields' | 'eventId' | 'conversationId' | 'occurredAt'> {
   const last = (name: string) => {
     const place = flat.findLastIndex((text, index) => index % 2 === 0 && text === name);
     return place < 0 ? undefined : flat[place + 1];
   };
-  const [eventId, conversationId, occurredAt] = [last('event_id'), last('conversation_id'), last('occurred_at')];
+  const [eventId, conversationId, occurredAt] = [
+    last('event_id'),
+    last('conversation_id'),
+    last('occurred_at'),
+  ];
   return {
     fields: sealedFields(flat),
     eventId: isUuid(eventId) ? eventId : undefined,

@@ -22,7 +22,10 @@ export function checkUpgrade(
   if (path !== PATH) return { code: 'not_found', detail: `WebSockets are served at ${PATH}.` };
   if (options.draining) return { code: 'unavailable', detail: 'This pod is shutting down.' };
   if (!options.originAllowed(request.headers.origin, request.headers.host)) {
-    return { code: 'origin_denied', detail: 'Pages of this origin may not connect: WEBSOCKET_ALLOWED_ORIGINS.' };
+    return {
+      code: 'origin_denied',
+      detail: 'Pages of this origin may not connect: WEBSOCKET_ALLOWED_ORIGINS.',
+    };
   }
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
   if (!offered.includes(SUBPROTOCOL)) {

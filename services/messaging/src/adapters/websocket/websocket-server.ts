@@ -35,7 +35,8 @@ export function serveWebSockets(options: {
     handleProtocols: () => SUBPROTOCOL,
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return serveAsPlain(server, request, socket, head);
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket')
+      return serveAsPlain(server, request, socket, head);
     const refusal = checkUpgrade(request, { draining: hub.draining, originAllowed: options.originAllowed });
     if (refusal !== undefined) {
       hub.metrics.transportErrors.inc({ code: refusal.code });
@@ -58,7 +59,8 @@ function serve(hub: Hub, webSocket: WebSocket, socket: Duplex, authorization: st
   webSocket.on('pong', () => session.heard());
   webSocket.on('ping', () => session.heard());
   webSocket.on('error', (error: Error & { code?: string }) => {
-    failure = ERROR_CODES[error.code ?? ''] ?? (error.code?.startsWith('WS_ERR_') ? CLOSE.protocol_error : undefined);
+    failure =
+      ERROR_CODES[error.code ?? ''] ?? (error.code?.startsWith('WS_ERR_') ? CLOSE.protocol_error : undefined);
   });
   webSocket.on('close', (code: number) => session.gone(failure ?? code));
   socket.on('drain', () => session.flush());

@@ -49,7 +49,10 @@ function environment({ postgresUrl, redisUrl, env }: PodOptions): Record<string,
  */
 export async function startPod(options: PodOptions & { overrides?: Overrides; log?: Log }): Promise<Pod> {
   const config = loadConfig(environment(options));
-  const log = process.env['TEST_LOG'] === undefined ? (options.log ?? silentLog) : createLog('debug', { pod: config.consumer.name });
+  const log =
+    process.env['TEST_LOG'] === undefined
+      ? (options.log ?? silentLog)
+      : createLog('debug', { pod: config.consumer.name });
   const server = await startServer(config, log, options.overrides);
   return { ...urlsOf(server.port), stop: () => server.stop() };
 }

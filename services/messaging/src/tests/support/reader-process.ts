@@ -9,5 +9,7 @@ const client = await TestClient.connect({ url, token, withoutCursor: 'start', va
 await client.until(() => client.received.caughtUpCount === 1, 150_000);
 const seqs = client.received.seqs(conversationId);
 const isContiguous = seqs.every((seq, index) => seq === index + 1);
-process.stdout.write(`${JSON.stringify({ count: seqs.length, isContiguous, faults: client.received.faults })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ count: seqs.length, isContiguous, faults: client.received.faults })}\n`,
+);
 await client.close();

@@ -33,57 +33,75 @@ async function startFleet() {
 }
 
 describe('three pods, 200 members over 50 conversations, 20,000 messages', () => {
-  test('every member gets every message in order, and the counters of all stages agree', { timeout: 120_000 }, async () => {
-    const { fleet } = await startFleet();
-    await fleet.post({ total: MESSAGES, inFlight: 192, hotShare: 0.25 });
-    await fleet.settle(SETTLE_MS);
-    expect(fleet.faults()).toEqual([]);
-    expect(fleet.posted.length).toBe(MESSAGES);
+  test(
+    'every member gets every message in order, and the counters of all stages agree',
+    { timeout: 120_000 },
+    async () => {
+      const { fleet } = await startFleet();
+      await fleet.post({ total: MESSAGES, inFlight: 192, hotShare: 0.25 });
+      await fleet.settle(SETTLE_MS);
+      expect(fleet.faults()).toEqual([]);
+      expect(fleet.posted.length).toBe(MESSAGES);
 
-    const urls = pods.map((pod) => pod.httpUrl);
-    expect(await sumOf(urls, 'transport_messages_sent_total')).toBe(fleet.framesReceived());
-    // Synthetic messages are on their way at any moment: the figures agree when none is.
-    await eventually(async () => {
-      const picked = await sumOf(urls, 'messaging_outbox_picked_total');
-      expect(picked).toBeGreaterThanOrEqual(MESSAGES);
-      for (const name of ['outbox_sent', 'dispatch_published', 'consumer_fetch', 'consumer_delivered', 'consumer_ack']) {
-        expect([name, await sumOf(urls, `messaging_${name}_total`)]).toEqual([name, picked]);
+      const urls = pods.map((pod) => pod.httpUrl);
+      expect(await sumOf(urls, 'transport_messages_sent_total')).toBe(fleet.framesReceived());
+      // Synthetic messages are on their way at any moment: the figures agree when none is.
+      await eventually(async () => {
+        const picked = await sumOf(urls, 'messaging_outbox_picked_total');
+        expect(picked).toBeGreaterThanOrEqual(MESSAGES);
+        for (const name of [
+          'outbox_sent',
+          'dispatch_published',
+          'consumer_fetch',
+          'consumer_delivered',
+          'consumer_ack',
+        ]) {
+          expect([name, await sumOf(urls, `messaging_${name}_total`)]).toEqual([name, picked]);
+        }
+      });
+      for (const name of [
+        'messaging_outbox_failed_total',
+        'messaging_outbox_dead_total',
+        'messaging_consumer_failures_total',
+      ]) {
+        expect([name, await sumOf(urls, name)]).toEqual([name, 0]);
       }
-    });
-    for (const name of ['messaging_outbox_failed_total', 'messaging_outbox_dead_total', 'messaging_consumer_failures_total']) {
-      expect([name, await sumOf(urls, name)]).toEqual([name, 0]);
-    }
-    await fleet.close();
-  });
+      await fleet.close();
+    },
+  );
 
-  test('one pod is killed half way: its clients go on elsewhere, nothing is lost', { timeout: 120_000 }, async () => {
-    const { fleet, postgresUrl, redisUrl } = await startFleet();
-    let killing: Promise<void> | undefined;
-    await fleet.post({
-      total: MESSAGES,
-      inFlight: 192,
-      hotShare: 0.25,
-      onProgress: (count) => {
-        if (count >= MESSAGES / 2) killing ??= fleet.kill(1);
-      },
-    });
-    await killing;
-    await fleet.settle(SETTLE_MS);
-    expect(fleet.faults()).toEqual([]);
-    expect(fleet.posted.length).toBe(MESSAGES);
+  test(
+    'one pod is killed half way: its clients go on elsewhere, nothing is lost',
+    { timeout: 120_000 },
+    async () => {
+      const { fleet, postgresUrl, redisUrl } = await startFleet();
+      let killing: Promise<void> | undefined;
+      await fleet.post({
+        total: MESSAGES,
+        inFlight: 192,
+        hotShare: 0.25,
+        onProgress: (count) => {
+          if (count >= MESSAGES / 2) killing ??= fleet.kill(1);
+        },
+      });
+      await killing;
+      await fleet.settle(SETTLE_MS);
+      expect(fleet.faults()).toEqual([]);
+      expect(fleet.posted.length).toBe(MESSAGES);
 
-    const database = new pg.Client(postgresUrl);
-    await database.connect();
-    const redis = new Redis(redisUrl);
-    await eventually(async () => {
-      const { rows } = await database.query(
-        `SELECT count(*)::int AS open FROM messaging.message_outbox WHERE status <> 'sent' AND event_type <> 'SyntheticProbe'`,
-      );
-      expect(rows).toEqual([{ open: 0 }]);
-      expect((await redis.xpending('sanctum:messages', 'messaging-hub'))[0]).toBe(0);
-    }, 20_000);
-    await database.end();
-    redis.disconnect();
-    await fleet.close();
-  });
+      const database = new pg.Client(postgresUrl);
+      await database.connect();
+      const redis = new Redis(redisUrl);
+      await eventually(async () => {
+        const { rows } = await database.query(
+          `SELECT count(*)::int AS open FROM messaging.message_outbox WHERE status <> 'sent' AND event_type <> 'SyntheticProbe'`,
+        );
+        expect(rows).toEqual([{ open: 0 }]);
+        expect((await redis.xpending('sanctum:messages', 'messaging-hub'))[0]).toBe(0);
+      }, 20_000);
+      await database.end();
+      redis.disconnect();
+      await fleet.close();
+    },
+  );
 });

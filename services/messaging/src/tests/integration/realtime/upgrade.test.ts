@@ -126,7 +126,8 @@ it('connections that have been told to go do not count for the user', async () =
 it('passes over an offer of h2c, which some HTTP clients make with every request', async () => {
   const { hostname, port } = new URL(world.pod.httpUrl);
   const body = '{"members":[]}';
-  const offer = 'Host: pod\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
+  const offer =
+    'Host: pod\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
   const socket = connect({ host: hostname, port: Number(port) });
   const answers: string[] = [];
   const ended = once(socket, 'close');

@@ -38,7 +38,7 @@ export class ReaderProbe {
     method: M,
     change: (answer: Answer<M>, args: readonly unknown[]) => Answer<M>,
   ): () => void {
-    this.#changes.set(method, change as never);
+    this.#changes.set(method, change);
     return () => void this.#changes.delete(method);
   }
 
