@@ -71,7 +71,7 @@ function forget(session: Session, position: Position, version: number, leftSeq: 
   const { conversationId } = position.feed;
   session.left.set(conversationId, version);
   session.remove(position);
-  session.notices.set(conversationId, {
+  session.out.notices.set(conversationId, {
     type: 'member',
     conversation_id: conversationId,
     change: 'removed',
@@ -84,7 +84,7 @@ function forget(session: Session, position: Position, version: number, leftSeq: 
 }
 
 function noticeAdded(session: Session, membership: Membership): void {
-  session.notices.set(membership.conversationId, {
+  session.out.notices.set(membership.conversationId, {
     type: 'member',
     conversation_id: membership.conversationId,
     change: 'added',

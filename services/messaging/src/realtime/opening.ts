@@ -8,7 +8,8 @@ import {
 } from '@sanctum/protocol';
 import { applySnapshot } from './membership-changes.ts';
 import { Position } from './position.ts';
-import type { ControlFrame, Session } from './session.ts';
+import type { ControlFrame } from './outbound.ts';
+import type { Session } from './session.ts';
 
 /** Open connections of one user; those that have been told to go do not count. */
 const USER_CONNECTIONS_MAX = 64;
@@ -37,7 +38,7 @@ export async function openSession(session: Session): Promise<void> {
     epoch,
     features: hello.features.filter((feature) => FEATURES.includes(feature)),
     heartbeat_ms: hub.settings.heartbeatMs,
-    credit: session.credit.limit,
+    credit: session.out.credit.limit,
     max_frame_bytes: CLIENT_FRAME_MAX_BYTES,
     payload_max_bytes: hub.settings.payloadMaxBytes,
     expires_at: formatTime(token.expiresAt),
@@ -94,7 +95,7 @@ export async function openSession(session: Session): Promise<void> {
     }
   }
   session.cursors.clear();
-  session.control = [...resets, ...inPieces(seated).map(subscribedFrame)];
+  session.out.control = [...resets, ...inPieces(seated).map(subscribedFrame)];
   session.state = 'live';
   for (const position of session.positions.values())
     hub.feeds.attach(position, position.catchUpTo ?? position.cursor);

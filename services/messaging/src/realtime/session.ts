@@ -21,25 +21,20 @@ import { Credit } from './credit.ts';
 import { FrameRate } from './frame-rate.ts';
 import type { Hub } from './hub.ts';
 import { applyMembership, applySnapshot } from './membership-changes.ts';
+import { Login } from './login.ts';
 import { openSession } from './opening.ts';
 import type { Position } from './position.ts';
-import { hasRoom, Pump } from './pump.ts';
+import { Outbound } from './outbound.ts';
+import { Pump } from './pump.ts';
+import { RequestQueue } from './request-queue.ts';
 import type { MessageItem } from './shared-frame.ts';
 import { subscribe, unsubscribe } from './subscribing.ts';
 import type { TokenVerifier, VerifiedToken } from './token.ts';
 
 /** Cursors that one connection may bring: twice the conversations that a user can have. */
 const CURSORS_MAX = 20_000;
-/** Requests that wait behind one that is being answered. */
-const REQUESTS_WAITING_MAX = 64;
 /** From hello to ready; the log may be away for this long before the client is told to try later. */
 const OPENING_MAX_MS = 10_000;
-
-/** A frame that must precede all messages; `costsCredit` ones wait for it. */
-export interface ControlFrame {
-  readonly frame: ServerFrame;
-  readonly costsCredit: boolean;
-}
 
 /**
  * One client's connection, as a state machine:
@@ -47,7 +42,7 @@ export interface ControlFrame {
  * `hello`    nothing but a hello is taken, within 5 s
  * `cursors`  hello said `more`: nothing but cursors, the last within 10 s
  * `opening`  the user's channel, then version and memberships are read
- * `live`     `ready` is out; `control` (reset, subscribed) goes first, then the pump
+ * `live`     `ready` is out; what must precede goes first (outbound.ts), then the pump
  * `closed`   for good
  *
  * Acks and pings are acted on at once. What asks the log (subscribe, unsubscribe, auth) goes one after another.
@@ -58,13 +53,9 @@ export class Session {
   readonly positions = new Map<string, Position>();
   /** Conversations that the user left on this connection → the version of that change: older news is stale. */
   readonly left = new Map<string, number>();
-  /** `member` frames that wait for credit: of each conversation the latest alone. */
-  readonly notices = new Map<string, ServerFrame>();
   state: 'hello' | 'cursors' | 'opening' | 'live' | 'closed' = 'hello';
-  token: VerifiedToken | undefined;
   hello: ParsedHelloFrame | undefined;
-  credit = new Credit(1);
-  control: ControlFrame[] = [];
+  readonly out: Outbound;
   /** Positions that still have to reach the head they had at ready; undefined once caught_up is out. */
   catchingUp: number | undefined = 0;
   /** A newer snapshot that came while the session was opening. */
@@ -80,14 +71,12 @@ export class Session {
   lastUnsentBytes = 0;
   goingAway = false;
   readonly cursors = new Map<string, number>();
-  readonly #verifier: TokenVerifier;
+  readonly #login: Login;
   readonly #headerToken: string | undefined;
   readonly #pump = new Pump(this);
   readonly #rate: FrameRate;
   #deadline: Timer | undefined;
-  #expiry: Timer | undefined;
-  #requests: Promise<void> = Promise.resolve();
-  #requestsWaiting = 0;
+  readonly #requests = new RequestQueue();
   #opened = false;
 
   constructor(options: {
@@ -98,13 +87,22 @@ export class Session {
   }) {
     this.connection = options.connection;
     this.hub = options.hub;
-    this.#verifier = options.verifier;
     this.#headerToken = options.headerToken;
-    const { clock } = options.hub;
+    const { clock, metrics } = options.hub;
+    this.out = new Outbound({ connection: this.connection, clock, metrics });
+    this.#login = new Login({
+      verifier: options.verifier,
+      clock,
+      onExpired: () => this.close(CLOSE.token_expired),
+    });
     this.openedAt = this.heardAt = clock.monotonic();
     this.heartbeatAt = this.openedAt + options.hub.settings.heartbeatMs;
     this.#rate = new FrameRate(clock);
     this.#deadline = clock.setTimer(HELLO_TIMEOUT_MS, () => this.close(CLOSE.hello_timeout));
+  }
+
+  get token(): VerifiedToken | undefined {
+    return this.#login.token;
   }
 
   get userId(): string {
@@ -169,10 +167,7 @@ export class Session {
   }
 
   #request(frame: ParsedClientFrame): void {
-    if (this.#requestsWaiting >= REQUESTS_WAITING_MAX) return this.close(CLOSE.rate_limited, 1000);
-    this.#requestsWaiting += 1;
-    this.#requests = this.#requests.then(async () => {
-      this.#requestsWaiting -= 1;
+    const isTaken = this.#requests.add(async () => {
       if (this.state === 'closed') return;
       try {
         if (frame.type === 'subscribe') await subscribe(this, frame);
@@ -182,10 +177,11 @@ export class Session {
         this.#failed(error);
       }
     });
+    if (!isTaken) this.close(CLOSE.rate_limited, 1000);
   }
 
   #acknowledge(delivered: number): void {
-    const result = this.credit.acknowledge(delivered);
+    const result = this.out.credit.acknowledge(delivered);
     if (result === false) return this.close(CLOSE.bad_frame);
     if (!result.advanced && this.#rate.take() > 0) return this.close(CLOSE.rate_limited, 1000);
     if (result.occurredAt !== undefined) {
@@ -207,7 +203,7 @@ export class Session {
     if (hello.token !== undefined && this.#headerToken !== undefined) return this.close(CLOSE.bad_frame);
     this.#deadline?.cancel();
     this.#deadline = this.hub.clock.setTimer(CURSORS_TIMEOUT_MS, () => this.close(CLOSE.hello_timeout));
-    this.credit = new Credit(hello.credit);
+    this.out.credit = new Credit(hello.credit);
     if (!this.#addCursors(hello.cursors ?? [])) return this.close(CLOSE.bad_frame);
     await this.#authenticate(this.#headerToken ?? hello.token);
     if (this.state === 'opening') await this.#open();
@@ -215,40 +211,24 @@ export class Session {
 
   /** Closes the session where the token is no good. */
   async #authenticate(token: string | undefined): Promise<void> {
-    const result = await this.#verifier.verify(token);
-    if (this.#isClosed()) return;
-    if (result.ok) {
-      this.#accept(result);
-      return;
-    }
-    this.sendError(result.code);
-    if (result.code === 'token_expired') this.close(CLOSE.token_expired);
-    else if (result.code === 'unavailable') this.close(CLOSE.try_later, this.hub.retryHintMs());
+    const refusal = await this.#login.take(token);
+    if (this.#isClosed() || refusal === undefined) return;
+    this.sendError(refusal);
+    if (refusal === 'token_expired') this.close(CLOSE.token_expired);
+    else if (refusal === 'unavailable') this.close(CLOSE.try_later, this.hub.retryHintMs());
     else this.close(CLOSE.token_invalid);
   }
 
-  #accept(token: VerifiedToken): void {
-    this.token = token;
-    this.#expiry?.cancel();
-    // Timers hold 31 bits; a token that lives longer than 24 days is looked at again then.
-    const leftMs = Math.min(token.expiresAt - this.hub.clock.now(), 2 ** 31 - 1);
-    this.#expiry = this.hub.clock.setTimer(Math.max(0, leftMs), () => {
-      if (token.expiresAt > this.hub.clock.now()) this.#accept(token);
-      else this.close(CLOSE.token_expired);
-    });
-  }
-
   async #renew(token: string): Promise<void> {
-    const result = await this.#verifier.verify(token);
+    const refusal = await this.#login.take(token);
     if (this.#isClosed()) return;
-    if (!result.ok) return this.sendError(result.code);
-    if (result.userId !== this.userId) return this.sendError('token_invalid');
-    this.#accept(result);
-    this.sendFrame({ type: 'authenticated', expires_at: formatTime(result.expiresAt) });
-    if (!result.scopes.has('messaging:operate')) {
-      const lost = [...this.positions.values()].filter((position) => position.isOperators);
-      if (lost.length > 0)
-        unsubscribe(this, { conversations: lost.map((position) => position.feed.conversationId) });
+    if (refusal !== undefined) return this.sendError(refusal);
+    const { expiresAt, scopes } = this.token!;
+    this.sendFrame({ type: 'authenticated', expires_at: formatTime(expiresAt) });
+    if (scopes.has('messaging:operate')) return;
+    const lost = [...this.positions.values()].filter((position) => position.isOperators);
+    if (lost.length > 0) {
+      unsubscribe(this, { conversations: lost.map((position) => position.feed.conversationId) });
     }
   }
 
@@ -299,8 +279,8 @@ export class Session {
   flush(): void {
     if (this.state !== 'live') return;
     this.connection.cork();
-    this.#sendControl();
-    if (this.control.length === 0 && this.notices.size === 0) this.#pump.run();
+    this.out.flush();
+    if (!this.out.isHeldUp) this.#pump.run();
     this.#tellCaughtUp();
     this.connection.uncork();
     this.#noteBlocked();
@@ -312,27 +292,23 @@ export class Session {
   }
 
   maySend(): boolean {
-    return this.credit.left > 0 && this.state === 'live' && hasRoom(this.connection.unsentBytes);
+    return this.state === 'live' && this.out.hasRoom;
   }
 
   sendMessage(position: Position, item: MessageItem): void {
-    this.connection.send(item.frame);
-    this.hub.metrics.transportMessagesSent.inc();
+    this.out.message(item, item.live);
     if (!item.live) this.hub.metrics.hubGapFills.inc({ source: 'postgres' });
     else if (position.catchUpTo !== undefined) this.hub.metrics.hubGapFills.inc({ source: 'ring' });
-    this.credit.spend(this.hub.clock.monotonic(), item.live ? item.occurredAt : undefined);
     this.#advance(position, item.to);
   }
 
   /** A message that the reader has had: its cursor stays. */
   sendReplay(item: MessageItem): void {
-    this.connection.send(item.frame);
-    this.hub.metrics.transportMessagesSent.inc();
-    this.credit.spend(this.hub.clock.monotonic());
+    this.out.message(item, false);
   }
 
   sendGap(position: Position, to: number, reason: GapReason): void {
-    this.#sendCredited({
+    this.out.credited({
       type: 'gap',
       conversation_id: position.feed.conversationId,
       from: position.cursor + 1,
@@ -343,17 +319,11 @@ export class Session {
   }
 
   sendFrame(frame: ServerFrame): void {
-    if (this.state !== 'closed') this.connection.sendJson(JSON.stringify(frame));
+    if (this.state !== 'closed') this.out.frame(frame);
   }
 
-  sendError(code: ErrorCode, id?: RequestId, retryAfterMs?: number): void {
-    this.hub.metrics.transportErrors.inc({ code });
-    this.sendFrame({
-      type: 'error',
-      ...(id === undefined ? {} : { id }),
-      code,
-      ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }),
-    });
+  sendError(code: ErrorCode, id?: RequestId): void {
+    if (this.state !== 'closed') this.out.error(code, id);
   }
 
   /** A position has reached what it had to before caught_up, or does not have to any more. */
@@ -388,7 +358,7 @@ export class Session {
   #end(): void {
     this.state = 'closed';
     this.#deadline?.cancel();
-    this.#expiry?.cancel();
+    this.#login.end();
     for (const position of this.positions.values()) this.hub.feeds.detach(position);
     this.positions.clear();
     this.hub.forget(this);
@@ -399,36 +369,14 @@ export class Session {
     if (position.catchUpTo !== undefined && to >= position.catchUpTo) this.reached(position);
   }
 
-  #sendCredited(frame: ServerFrame): void {
-    this.connection.sendJson(JSON.stringify(frame));
-    this.credit.spend(this.hub.clock.monotonic());
-  }
-
-  #sendControl(): void {
-    let done = 0;
-    for (const { frame, costsCredit } of this.control) {
-      if (!hasRoom(this.connection.unsentBytes) || (costsCredit && this.credit.left <= 0)) break;
-      if (costsCredit) this.#sendCredited(frame);
-      else this.sendFrame(frame);
-      done += 1;
-    }
-    if (done > 0) this.control = this.control.slice(done);
-    if (this.control.length > 0) return;
-    for (const [conversationId, frame] of this.notices) {
-      if (!this.maySend()) return;
-      this.notices.delete(conversationId);
-      this.#sendCredited(frame);
-    }
-  }
-
   #tellCaughtUp(): void {
-    if (this.catchingUp !== 0 || this.control.length > 0) return;
+    if (this.catchingUp !== 0 || this.out.control.length > 0) return;
     this.catchingUp = undefined;
     this.sendFrame({ type: 'caught_up' });
   }
 
   #noteBlocked(): void {
-    const blocked = !this.maySend() && (!this.#pump.idle || this.notices.size > 0 || this.control.length > 0);
+    const blocked = !this.maySend() && (!this.#pump.idle || this.out.isHeldUp);
     if (!blocked) this.blockedSince = undefined;
     else if (this.blockedSince === undefined) {
       this.blockedSince = this.hub.clock.monotonic();

@@ -35,7 +35,7 @@ export async function subscribe(session: Session, request: SubscribeFrame): Prom
     if (before !== undefined) session.remove(before);
     session.left.delete(conversationId);
     // One that still waits for credit would take the client's new seat away again.
-    session.control = session.control.filter(
+    session.out.control = session.out.control.filter(
       ({ frame }) => frame.type !== 'reset' || frame.conversation_id !== conversationId,
     );
     session.positions.set(conversationId, position);

@@ -15,7 +15,7 @@ export function sweepSession(session: Session, now: number, serverTime: string):
     connection.terminate();
     return session.gone(CLOSE.abnormal);
   }
-  const { usedUpSince } = session.credit;
+  const { usedUpSince } = session.out.credit;
   if (usedUpSince !== undefined && now - usedUpSince >= ACK_TIMEOUT_MS)
     return session.close(CLOSE.slow_consumer);
   if (writesStalled(session, now)) {
