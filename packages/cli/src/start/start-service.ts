@@ -21,6 +21,8 @@ export function serviceSettings(): Settings {
   return {
     DISPATCHER_ENABLED: given('DISPATCHER_ENABLED') ?? 'true',
     CONSUMER_ENABLED: given('CONSUMER_ENABLED') ?? 'true',
+    // There is no other pod that clients could move to: Ctrl-C is not kept waiting for them.
+    SHUTDOWN_GRACE_MS: given('SHUTDOWN_GRACE_MS') ?? '3000',
     // Also where NODE_ENV is `production`, in which the service has no defaults of its own for these.
     JWT_ISSUER: given('JWT_ISSUER') ?? 'sanctum',
     JWT_AUDIENCE: given('JWT_AUDIENCE') ?? 'sanctum-messaging',

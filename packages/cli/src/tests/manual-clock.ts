@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '@sanctum/messaging/clock';
 
 /**
@@ -22,6 +23,10 @@ export class ManualClock implements Clock {
 
   monotonic(): number {
     return this.#nowMs;
+  }
+
+  uuid(): string {
+    return randomUUID();
   }
 
   setTimer(delayMs: number, action: () => void): Timer {

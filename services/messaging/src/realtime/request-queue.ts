@@ -1,5 +1,5 @@
 /** Requests that wait behind one that is being answered. */
-const WAITING_MAX = 64;
+const REQUESTS_WAITING_MAX = 64;
 
 /** Work of one session that asks the log, one after another and bounded in number. */
 export class RequestQueue {
@@ -8,7 +8,7 @@ export class RequestQueue {
 
   /** False: too many wait already. `work` must not reject. */
   add(work: () => Promise<void>): boolean {
-    if (this.#waiting >= WAITING_MAX) return false;
+    if (this.#waiting >= REQUESTS_WAITING_MAX) return false;
     this.#waiting += 1;
     this.#last = this.#last.then(() => {
       this.#waiting -= 1;
