@@ -22,7 +22,7 @@ export const meanings: Record<VariableName, string> = {
   REDIS_STREAM_MAXLEN:
     'Length to which the stream is trimmed, approximately (`MAXLEN ~`), for each partition',
   REDIS_URL: 'Where Redis is. Required',
-  REDIS_CLUSTER: 'Reserved for Redis Cluster; has no effect in this version',
+  REDIS_CLUSTER: 'Reserved for Redis Cluster; `true` is refused in this version',
   POSTGRES_URL: 'Where PostgreSQL is. Required, unless `DATABASE_URL` is set',
   DATABASE_URL:
     'Read where `POSTGRES_URL` is not set; if both are set and differ, `POSTGRES_URL` is used, with a warning',

@@ -40,7 +40,7 @@ describe('defaults', () => {
       isProduction: false,
       warnings: [],
       postgres: { url: URLS.POSTGRES_URL },
-      redis: { url: URLS.REDIS_URL, cluster: false },
+      redis: { url: URLS.REDIS_URL },
       stream: { name: 'sanctum:messages', partitions: 1, maxLength: 1_000_000 },
       dispatcher: { enabled: false, tickMs: 100, batchSize: 256, maxAttempts: 10 },
       consumer: {
@@ -154,6 +154,11 @@ describe('a wrong value', () => {
     ],
     ['HTTP_PORT', '65536', 'HTTP_PORT: given "65536"; allowed: an integer, 0 … 65535 (default 8083)'],
     ['ADMIN_PORT', '8083', 'ADMIN_PORT: given "8083"; allowed: another port than HTTP_PORT'],
+    [
+      'REDIS_CLUSTER',
+      'true',
+      'REDIS_CLUSTER: given "true"; allowed: false, since this version does not speak to a Redis Cluster',
+    ],
     ['LOG_LEVEL', 'loud', 'LOG_LEVEL: given "loud"; allowed: debug, info, warn, error (default info)'],
     [
       'CONSUMER_NAME',

@@ -58,6 +58,9 @@ export function loadConfig(env: Environment, options: { readonly stateFolder?: s
   if (values.HTTP_PORT !== undefined && values.HTTP_PORT !== 0 && values.HTTP_PORT === values.ADMIN_PORT) {
     lines.push(`ADMIN_PORT: ${shown('ADMIN_PORT', env)}; allowed: another port than HTTP_PORT`);
   }
+  if (values.REDIS_CLUSTER === true) {
+    lines.push('REDIS_CLUSTER: given "true"; allowed: false, since this version does not speak to a Redis Cluster');
+  }
   if (lines.length > 0) throw new ConfigError(lines);
 
   const all = values as Values;
@@ -73,7 +76,7 @@ export function loadConfig(env: Environment, options: { readonly stateFolder?: s
     isProduction,
     warnings: warnings as readonly string[],
     postgres: { url: (all.POSTGRES_URL ?? all.DATABASE_URL)! },
-    redis: { url: all.REDIS_URL!, cluster: all.REDIS_CLUSTER },
+    redis: { url: all.REDIS_URL! },
     stream: {
       name: all.DISPATCH_STREAM_NAME,
       partitions: all.DISPATCH_STREAM_PARTITIONS,
