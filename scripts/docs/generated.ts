@@ -19,6 +19,7 @@ export const regions: Readonly<Record<string, () => string | Promise<string>>> =
 const REALTIME = 'services/messaging/src/realtime';
 const POSTGRES = 'services/messaging/src/adapters/postgres';
 const REDIS = 'services/messaging/src/adapters/redis';
+const DISPATCHER = 'services/messaging/src/dispatcher';
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) =>
@@ -175,18 +176,19 @@ function labelsOf({ name, values }: { name: string; values: readonly { labels: o
 const POOLS: Readonly<Record<string, string>> = {
   'sanctum-intake': 'group commits, and conversations that are waited for',
   'sanctum-reader': 'the hub, history, conversations and members',
-  'sanctum-dispatcher': 'one for each bucket under way, and a look at what is pending',
+  'sanctum-dispatcher': 'one for each round under way, a look at what is pending, and one to spare',
   'sanctum-operations': 'partitions, synthetic messages, malformed stream entries',
 };
 
 function poolTable(): string {
   const { groupsInFlightMax, sideLanesMax } = bounds.intake;
+  const sizes: Readonly<Record<string, number>> = {
+    'groupsInFlightMax + sideLanesMax': groupsInFlightMax + sideLanesMax,
+    'DISPATCH_LANES + 2': constantIn(DISPATCHER, 'DISPATCH_LANES') + 2,
+  };
   let sum = 0;
   const rows = postgresPools().map(({ name, maxConnections, callTimeout }) => {
-    const most =
-      maxConnections === 'groupsInFlightMax + sideLanesMax'
-        ? groupsInFlightMax + sideLanesMax
-        : Number(maxConnections);
+    const most = sizes[maxConnections] ?? Number(maxConnections);
     if (!Number.isSafeInteger(most)) throw new Error(`the size of ${name} cannot be read: ${maxConnections}`);
     sum += most;
     return [
@@ -220,8 +222,8 @@ function boundTable(): string {
       ['A `POST` is answered within', ms(intake.answerMaxMs), '`bounds.ts`'],
       ['Reads and membership changes under way over HTTP', number(http.callsInFlightMax), '`bounds.ts`'],
       [
-        'Buckets that one dispatcher works on at a time',
-        number(constantIn('services/messaging/src/dispatcher', 'DISPATCH_LANES')),
+        'Rounds that one dispatcher has under way, and buckets of one',
+        `${constantIn(DISPATCHER, 'DISPATCH_LANES')} and ${constantIn(DISPATCHER, 'BUCKETS_PER_ROUND')}`,
         '`dispatcher/dispatcher.ts`',
       ],
       [

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 /** A timer that can be stopped; stopping it twice, or after it fired, is harmless. */
 export interface Timer {
   cancel(): void;
@@ -18,6 +20,8 @@ export interface Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
   /** A number in [0, 1). */
   random(): number;
+  /** A new id, lower-case, of version 4. */
+  uuid(): string;
 }
 
 export const systemClock: Clock = {
@@ -41,6 +45,7 @@ export const systemClock: Clock = {
     });
   },
   random: () => Math.random(),
+  uuid: () => randomUUID(),
 };
 
 /** A delay drawn evenly from [half, whole] of `delayMs`: many pods do not act at the same moment. */

@@ -208,6 +208,7 @@ export interface ReaderLog {
 /** A row that a dispatcher has claimed. */
 export interface OutboxRow {
   readonly id: string;
+  readonly bucket: number;
   readonly attempts: number;
   /** undefined: the payload is too large for a frame. */
   readonly message: LogMessage | undefined;
@@ -223,27 +224,29 @@ export type Verdict =
   | { readonly kind: 'dead'; readonly error: string };
 
 export interface DispatchRound {
-  /** busy: another dispatcher owns the bucket now. empty: nothing to do. */
-  readonly status: 'busy' | 'empty' | 'done';
   readonly picked: number;
   readonly sent: number;
   readonly failed: number;
   readonly dead: number;
-  /** The batch was full: there may be more. */
-  readonly full: boolean;
+  /** Buckets that another dispatcher owns now, ascending: nothing of them was claimed. */
+  readonly busy: readonly number[];
+  /** Buckets that may have more rows, ascending. */
+  readonly full: readonly number[];
 }
 
 export interface DispatchLog {
   /** Buckets (0…63) with a pending row whose conversation is not parked. */
   pendingBuckets(): Promise<number[]>;
   /**
-   * Claims up to `limit` pending rows of a bucket in the order of their ids, leaving out parked conversations,
-   * and, while the bucket is owned, has them published and records the verdicts (one for each row, in order).
+   * Owns those of the buckets that are free, claims up to `limit` of their pending rows, an equal share of it from
+   * each, leaving out parked conversations, and, while the buckets are owned, has the rows published, ordered by
+   * bucket and id, and records the verdicts (one for each row, in order). The buckets are distinct, and no more
+   * than `limit`. `publish` is not called where there is no row.
    * A row that an operator set to pending again meanwhile stays pending.
    * When `publish` rejects, nothing is recorded and the call rejects with its error.
    */
-  dispatchBucket(
-    bucket: number,
+  dispatchBuckets(
+    buckets: readonly number[],
     options: { readonly limit: number },
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<readonly Verdict[]>,
   ): Promise<DispatchRound>;

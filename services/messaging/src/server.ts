@@ -22,7 +22,7 @@ import { RedisStreamWriter } from './adapters/redis/redis-stream-writer.ts';
 import { serveWebSockets } from './adapters/websocket/websocket-server.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { bounds, type Config } from './config.ts';
-import { Dispatcher } from './dispatcher/dispatcher.ts';
+import { DISPATCH_LANES, Dispatcher } from './dispatcher/dispatcher.ts';
 import { reasonOf } from './errors.ts';
 import { Intake } from './intake/intake.ts';
 import type { Log } from './log.ts';
@@ -78,7 +78,7 @@ export async function startServer(
   const { groupsInFlightMax, sideLanesMax } = bounds.intake;
   const intakePool = pool('sanctum-intake', groupsInFlightMax + sideLanesMax, INTAKE_TIMEOUT_MS);
   const readerPool = pool('sanctum-reader', 6, READ_TIMEOUT_MS);
-  const dispatchPool = pool('sanctum-dispatcher', 10, READ_TIMEOUT_MS);
+  const dispatchPool = pool('sanctum-dispatcher', DISPATCH_LANES + 2, READ_TIMEOUT_MS);
   const operationsPool = pool('sanctum-operations', 2, OPERATIONS_TIMEOUT_MS);
   const operations = new PostgresOperations(operationsPool);
   const reader = wrapped(new PostgresReaderLog(readerPool, { payloadLimitBytes }), overrides.reader);

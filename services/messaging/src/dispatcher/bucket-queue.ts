@@ -4,14 +4,26 @@
  * while it is paused, one while it feels its way after an outage.
  */
 export class BucketQueue {
+  readonly #partitions: number;
   readonly #due = new Set<number>();
+  /** Those of the due that go without company. */
+  readonly #alone = new Set<number>();
   readonly #taken = new Set<number>();
-  readonly #waiting: ((bucket: number | undefined) => void)[] = [];
+  readonly #waiting: { readonly most: number; readonly hand: (buckets: number[] | undefined) => void }[] = [];
   #limit = 0;
   #closed = false;
 
-  add(buckets: Iterable<number>): void {
-    for (const bucket of buckets) this.#due.add(bucket);
+  /** What is handed out together is all of one of the stream's `partitions`. */
+  constructor({ partitions }: { readonly partitions: number }) {
+    this.#partitions = partitions;
+  }
+
+  /** `alone`: handed out by themselves the next time. */
+  add(buckets: Iterable<number>, { alone = false } = {}): void {
+    for (const bucket of buckets) {
+      this.#due.add(bucket);
+      if (alone) this.#alone.add(bucket);
+    }
     this.#handOut();
   }
 
@@ -20,16 +32,16 @@ export class BucketQueue {
     this.#handOut();
   }
 
-  /** The next bucket, once there is one and it may be handed out; `undefined` when the queue is closed. */
-  take(): Promise<number | undefined> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
+  /** The next buckets, `most` of them, once there is one and it may be handed out; `undefined` when closed. */
+  take(most: number): Promise<number[] | undefined> {
+    return new Promise((hand) => {
+      this.#waiting.push({ most, hand });
       this.#handOut();
     });
   }
 
-  release(bucket: number): void {
-    this.#taken.delete(bucket);
+  release(buckets: Iterable<number>): void {
+    for (const bucket of buckets) this.#taken.delete(bucket);
     this.#handOut();
   }
 
@@ -40,20 +52,30 @@ export class BucketQueue {
   }
 
   #handOut(): void {
-    while (this.#waiting.length > 0) {
-      const bucket = this.#closed ? undefined : this.#next();
-      if (bucket === undefined && !this.#closed) return;
-      if (bucket !== undefined) {
+    for (let lane = this.#waiting[0]; lane !== undefined; lane = this.#waiting[0]) {
+      const buckets = this.#closed ? undefined : this.#next(lane.most);
+      if (buckets?.length === 0) return;
+      for (const bucket of buckets ?? []) {
         this.#due.delete(bucket);
+        this.#alone.delete(bucket);
         this.#taken.add(bucket);
       }
-      this.#waiting.shift()?.(bucket);
+      this.#waiting.shift();
+      lane.hand(buckets);
     }
   }
 
-  #next(): number | undefined {
-    if (this.#taken.size >= this.#limit) return undefined;
-    for (const bucket of this.#due) if (!this.#taken.has(bucket)) return bucket;
-    return undefined;
+  /** The first that may be handed out, and company for it where it may have some. */
+  #next(most: number): number[] {
+    const room = Math.min(most, this.#limit - this.#taken.size);
+    const due = [...this.#due].filter((bucket) => !this.#taken.has(bucket));
+    const [first] = due;
+    if (first === undefined || room < 1) return [];
+    if (this.#alone.has(first)) return [first];
+    const partition = first % this.#partitions;
+    const together = due.filter(
+      (bucket) => bucket % this.#partitions === partition && !this.#alone.has(bucket),
+    );
+    return together.slice(0, room);
   }
 }

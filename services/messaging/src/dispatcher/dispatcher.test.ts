@@ -11,7 +11,7 @@ import { valueOf } from '../tests/support/metric-values.ts';
 import { RecordedLog } from '../tests/support/recorded-log.ts';
 import { TableLog } from '../tests/support/table-log.ts';
 import { encodeWake } from '../wake-message.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { DISPATCH_LANES, Dispatcher } from './dispatcher.ts';
 
 const TICK_MS = 100;
 
@@ -135,14 +135,49 @@ describe('Dispatcher', () => {
     expect(streamed()).toHaveLength(95);
   });
 
-  it('works on several buckets at a time, but not on all', async () => {
+  it('takes several due buckets in one round, and has few rounds under way', async () => {
     redis = new MemoryRedis({ clock, log: logger, latencyMs: () => 5 });
     dispatcher = makeDispatcher();
-    for (let bucket = 0; bucket < 20; bucket++) log.add(conversationIn(bucket), 1);
+    for (let bucket = 0; bucket < 30; bucket++) log.add(conversationIn(bucket), 1);
     dispatcher.start();
     await clock.advance(TICK_MS);
     expect(new Set(statuses())).toEqual(new Set(['sent']));
-    expect(log.mostClaims).toBe(4);
+    expect(log.mostClaims).toBe(DISPATCH_LANES);
+    expect(log.claims.map((buckets) => buckets.length)).toEqual([8, 8, 8, 6]);
+  });
+
+  it('gives a bucket with a backlog a batch of its own, until it has none', async () => {
+    dispatcher = makeDispatcher({ batchSize: 4 });
+    log.add(conversationIn(1), 11);
+    log.add(conversationIn(2), 1);
+    dispatcher.start();
+    await settle();
+    expect(new Set(statuses())).toEqual(new Set(['sent']));
+    const claims = log.claims.map((buckets) => buckets.toSorted((x, y) => x - y));
+    // Two, of which the first is full, then 4, 4 and 1 rows.
+    expect(claims).toEqual([[1, 2], [1], [1], [1]]);
+  });
+
+  it('takes no more buckets than a batch has rows', async () => {
+    dispatcher = makeDispatcher({ batchSize: 2 });
+    for (let bucket = 0; bucket < 5; bucket++) log.add(conversationIn(bucket), 1);
+    dispatcher.start();
+    await settle();
+    expect(new Set(statuses())).toEqual(new Set(['sent']));
+    expect(Math.max(...log.claims.map((buckets) => buckets.length))).toBe(2);
+  });
+
+  it('takes the buckets of a failed round one at a time', async () => {
+    dispatcher.start();
+    await settle();
+    for (const bucket of [1, 2, 3]) log.add(conversationIn(bucket), 1);
+    log.failure = new Fault('contention', 'postgres: somebody else holds a row');
+    dispatcher.wake([1, 2, 3]);
+    await settle();
+    log.failure = undefined;
+    await clock.advance(1_000);
+    expect(new Set(statuses())).toEqual(new Set(['sent']));
+    expect(log.claims.map((buckets) => buckets.length)).toEqual([3, 1, 1, 1]);
   });
 
   it('spreads buckets over the partitions, each to one', async () => {
@@ -152,6 +187,7 @@ describe('Dispatcher', () => {
     dispatcher.start();
     await settle();
     expect([streamed(0).length, streamed(1).length]).toEqual([2, 3]);
+    expect(log.claims.every((buckets) => buckets.length === 1)).toBe(true);
   });
 
   it('comes back to a bucket that another dispatcher owns', async () => {
@@ -171,7 +207,7 @@ describe('Dispatcher', () => {
     const [row] = log.add(randomUUID(), 1);
     dispatcher.wake([bucketOf(row?.conversationId ?? '')]);
     await clock.advance(10 * TICK_MS);
-    expect([log.claims, await valueOf(metrics.dispatchTicks, { result: 'paused' })]).toEqual([0, 11]);
+    expect([log.claims.length, await valueOf(metrics.dispatchTicks, { result: 'paused' })]).toEqual([0, 11]);
     dispatcher.resume();
     await settle();
     expect(statuses()).toEqual(['sent']);
@@ -209,7 +245,7 @@ describe('Dispatcher', () => {
     redis.goDown();
     log.add(randomUUID(), 3);
     await clock.advance(60_000);
-    expect([log.claims, new Set(log.rows.map((row) => row.attempts))]).toEqual([0, new Set([0])]);
+    expect([log.claims.length, new Set(log.rows.map((row) => row.attempts))]).toEqual([0, new Set([0])]);
     expect(await valueOf(metrics.dispatchTicks, { result: 'error' })).toBeGreaterThan(30);
     // Told at the first, second, fourth … failure: an outage does not fill the log.
     expect(logger.named('dispatcher_tick_error').length).toBeLessThan(10);
@@ -223,7 +259,9 @@ describe('Dispatcher', () => {
     for (let bucket = 0; bucket < BUCKETS; bucket++) log.add(conversationIn(bucket), 1);
     dispatcher.start();
     await clock.advance(60_000);
-    expect(log.claims).toBeLessThan(130);
+    expect(log.claims.length).toBeLessThan(130);
+    const inOneRound = log.claims.map((buckets) => buckets.length);
+    expect(new Set(inOneRound.slice(DISPATCH_LANES))).toEqual(new Set([1]));
     expect(new Set(log.rows.map((row) => row.attempts))).toEqual(new Set([0]));
     redis.condition = undefined;
     await clock.advance(1_500);

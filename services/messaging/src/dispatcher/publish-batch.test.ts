@@ -12,6 +12,7 @@ type Failing = NonNullable<StreamAppend['failure']>;
 function rowsOf(...places: string[]): OutboxRow[] {
   return places.map((place, i) => ({
     id: String(i),
+    bucket: 0,
     attempts: 0,
     message:
       place === '-'
@@ -77,13 +78,13 @@ describe('publishBatch', () => {
     const { append, appended } = stream({ b1: outage });
     const result = await publish(rowsOf('a1', 'b1', 'c1'), append);
     expect([kinds(result), appended]).toEqual(['sent untouched untouched', ['a1']]);
-    expect(result.trouble).toEqual({ kind: 'outage', reason: 'OOM', row: '1' });
+    expect(result.trouble).toMatchObject({ kind: 'outage', reason: 'OOM', row: { id: '1' } });
   });
 
   it('says at which row a connection broke', async () => {
     const { append } = stream({ c1: broken });
     const result = await publish(rowsOf('a1', '-', 'c1', 'c2'), append);
-    expect([kinds(result), result.trouble?.row]).toEqual(['sent dead untouched untouched', '2']);
+    expect([kinds(result), result.trouble?.row.id]).toEqual(['sent dead untouched untouched', '2']);
   });
 
   it('finds the row that breaks connections by sending one at a time', async () => {

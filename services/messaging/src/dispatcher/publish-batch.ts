@@ -10,7 +10,7 @@ export interface Trouble {
   readonly kind: 'outage' | 'connection';
   readonly reason: string;
   /** The first row that was not acknowledged: with `connection` it may be what breaks the connection each time. */
-  readonly row: string;
+  readonly row: OutboxRow;
 }
 
 export interface BatchResult {
@@ -50,7 +50,7 @@ export async function publishBatch(rows: readonly OutboxRow[], options: BatchOpt
       }
       // One by one the question was asked already, and the answer was that Redis is gone.
       const kind = oneByOne === undefined ? failure.kind : 'outage';
-      return { verdicts: finalVerdicts(verdicts), trouble: { kind, reason: failure.reason, row: row.id } };
+      return { verdicts: finalVerdicts(verdicts), trouble: { kind, reason: failure.reason, row } };
     }
     if (oneByOne !== undefined && oneByOne.clock.monotonic() - startedAt > ONE_BY_ONE_MAX_MS) {
       return { verdicts: finalVerdicts(verdicts), trouble: undefined };

@@ -6,9 +6,9 @@ import { afterAppend, failureVerdict, finalVerdicts, firstVerdicts, openRows, pa
 const MAX_ATTEMPTS = 10;
 
 const row = (id: string, conversationId: string, attempts = 0): OutboxRow => {
-  return { id, attempts, message: streamMessage({ conversationId }).message };
+  return { id, bucket: 0, attempts, message: streamMessage({ conversationId }).message };
 };
-const tooLarge = (id: string): OutboxRow => ({ id, attempts: 0, message: undefined });
+const tooLarge = (id: string): OutboxRow => ({ id, bucket: 0, attempts: 0, message: undefined });
 const sent: Verdict = { kind: 'sent' };
 
 describe('parkMs', () => {

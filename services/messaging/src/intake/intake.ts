@@ -53,8 +53,10 @@ export class Intake {
     ) {
       return Promise.resolve(this.#overloaded());
     }
+    const { clock } = this.#deps;
+    const made = { eventId: clock.uuid(), acceptedAt: clock.monotonic() };
     return new Promise((resolve) => {
-      const message = new PendingMessage(draft, this.#deps.clock.monotonic(), (outcome) => {
+      const message = new PendingMessage(draft, made, (outcome) => {
         this.#openBytes -= message.bytes;
         this.#open.delete(message);
         resolve(outcome);

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { AppendOutcome, AppendRequest } from '../ports.ts';
 import { Sealed } from '../sealed.ts';
 import { contentHash, type MessageContent } from './content-hash.ts';
@@ -28,18 +27,22 @@ export class PendingMessage {
   readonly #answer: (outcome: IntakeOutcome) => void;
   #isAnswered = false;
 
-  constructor(draft: MessageDraft, acceptedAt: number, answer: (outcome: IntakeOutcome) => void) {
+  constructor(
+    draft: MessageDraft,
+    made: { readonly eventId: string; readonly acceptedAt: number },
+    answer: (outcome: IntakeOutcome) => void,
+  ) {
     const payload = payloadJson(draft);
     this.request = {
       conversationId: draft.conversationId,
       messageId: draft.messageId,
-      eventId: randomUUID(),
+      eventId: made.eventId,
       sender: draft.sender,
       payload: new Sealed(payload),
       contentHash: contentHash(draft),
     };
     this.bytes = payload.length;
-    this.acceptedAt = acceptedAt;
+    this.acceptedAt = made.acceptedAt;
     this.#answer = answer;
   }
 

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -74,7 +74,7 @@ export class PathProbe {
       this.#early.clear();
       const sent = await this.#outbox.appendProbe({
         conversationId: this.#conversationId,
-        messageId: randomUUID(),
+        messageId: this.#clock.uuid(),
       });
       isOk = await this.#arrival(sent.seq);
       if (isOk) this.#metrics.pathSeconds.observe(Math.max(0, this.#clock.now() - sent.occurredAt) / SECOND);

@@ -30,7 +30,10 @@ export class RecentBroadcasts {
   }
 }
 
-/** What makes two entries the same: a copy marked `resent` is the same, the next replay of the row is not. */
-export function keyOf({ message }: StreamMessage): string {
-  return `${message.eventId}:${message.replayNo}`;
+/**
+ * What makes two entries the same: a copy marked `resent` is the same, the next replay of the row is not. Nor is a
+ * row that a restore has set back: its replays are counted anew.
+ */
+export function keyOf({ epoch, message }: StreamMessage): string {
+  return `${epoch}:${message.eventId}:${message.replayNo}`;
 }

@@ -83,6 +83,9 @@ async function seat(session: Session, wanted: SubscribeFrame['conversations'][nu
   const isMember = membership !== undefined && membership.leftSeq === undefined;
   const isOperator = session.token?.scopes.has('messaging:operate') === true;
   if (answer === undefined || head === undefined || !(isMember || isOperator)) {
+    // The first that is heard of a removal, perhaps: nothing may follow from the old seat either.
+    const before = session.positions.get(conversationId);
+    if (before !== undefined) session.applyMember(before, membership, answer?.membersVersion ?? 0);
     return refused(conversationId, 'conversation_not_found');
   }
   if (session.positions.size >= POSITIONS_MAX && !session.positions.has(conversationId)) {

@@ -293,7 +293,7 @@ describe('GET messages', () => {
   it('waits at a row that is being retried', async () => {
     await post(3);
     const bucket = bucketOf(conversationId);
-    await http.log.dispatch.dispatchBucket(bucket, { limit: 100 }, (rows) =>
+    await http.log.dispatch.dispatchBuckets([bucket], { limit: 100 }, (rows) =>
       Promise.resolve(
         rows.map(({ message }) =>
           message?.conversationId === conversationId && message.seq === 2

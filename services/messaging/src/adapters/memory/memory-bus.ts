@@ -28,9 +28,10 @@ export class MemoryBus {
     this.#latencyMs = latencyMs;
   }
 
-  publisher(): BusPublisher {
+  publisher(): BusPublisher & { readonly connection: MemoryConnection } {
     const connection = this.#connect();
     return {
+      connection,
       publish: (messages) =>
         connection.call(() => {
           for (const message of messages) this.#deliver(message);
@@ -79,17 +80,17 @@ export class MemoryBus {
 }
 
 export class MemoryBusSubscriber implements BusSubscriber {
-  readonly #connection: MemoryConnection;
+  readonly connection: MemoryConnection;
   readonly #channels = new Set<Channel>();
   readonly #listeners: ((channel: Channel, bytes: Buffer) => void)[] = [];
 
   constructor(connection: MemoryConnection) {
-    this.#connection = connection;
+    this.connection = connection;
     connection.onLost(() => this.#channels.clear());
   }
 
   get connected(): boolean {
-    return this.#connection.up;
+    return this.connection.up;
   }
 
   /** Subscribed, as the server sees it. */
@@ -98,15 +99,15 @@ export class MemoryBusSubscriber implements BusSubscriber {
   }
 
   subscribe(channels: readonly Channel[]): Promise<void> {
-    return this.#connection.call(() => {
+    return this.connection.call(() => {
       for (const channel of channels) this.#channels.add(channel);
     });
   }
 
   async unsubscribe(channels: readonly Channel[]): Promise<void> {
-    const { broken } = this.#connection;
-    if (!this.#connection.up) return;
-    await this.#connection
+    const { broken } = this.connection;
+    if (!this.connection.up) return;
+    await this.connection
       .call(() => {
         for (const channel of channels) this.#channels.delete(channel);
       })
@@ -120,16 +121,16 @@ export class MemoryBusSubscriber implements BusSubscriber {
   }
 
   onLost(listener: () => void): void {
-    this.#connection.onLost(listener);
+    this.connection.onLost(listener);
   }
 
   onReady(listener: () => void): void {
-    this.#connection.onReady(listener);
+    this.connection.onReady(listener);
   }
 
   /** Hands over a message unless the connection that it was sent on has broken meanwhile. */
   courier({ channel, bytes }: BusMessage): () => void {
-    const { broken } = this.#connection;
+    const { broken } = this.connection;
     return () => {
       if (broken.aborted) return;
       for (const listener of this.#listeners) listener(channel, bytes);

@@ -18,6 +18,8 @@ export class MemoryConnection {
   readonly #onReady: (() => void)[] = [];
   #broken = breakable();
   #up: boolean;
+  #reachable = true;
+  #closed = false;
 
   constructor(options: { readonly clock: Clock; readonly latencyMs: () => number; readonly up: boolean }) {
     this.#clock = options.clock;
@@ -50,8 +52,27 @@ export class MemoryConnection {
     for (const listener of this.#onLost) listener();
   }
 
+  /** The network between takes nothing any more: it breaks, and is not restored before `rejoin`. */
+  cutOff(): void {
+    this.#reachable = false;
+    this.break();
+  }
+
+  /** `restored`: the server is up, and the connection is made again at once. */
+  rejoin({ restored }: { readonly restored: boolean }): void {
+    this.#reachable = true;
+    if (restored) this.restore();
+  }
+
+  /** Its process is gone. */
+  close(): void {
+    this.#closed = true;
+    this.break();
+  }
+
+  /** Made again, where the network and its process let it. */
   restore(): void {
-    if (this.#up) return;
+    if (this.#up || !this.#reachable || this.#closed) return;
     this.#up = true;
     this.#broken = breakable();
     for (const listener of this.#onReady) listener();

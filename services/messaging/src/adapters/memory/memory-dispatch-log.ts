@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { Fault } from '../../errors.ts';
 import type { DispatchLog, DispatchRound, OutboxRow, Verdict } from '../../ports.ts';
 import type { StoredMessage } from './log-state.ts';
@@ -11,7 +12,7 @@ const OWNERSHIP_MAX_MS = 15_000;
 interface Claim {
   readonly rows: readonly StoredMessage[];
   readonly epoch: number;
-  /** Throws when the bucket may be somebody else's by now. */
+  /** Throws when a bucket may be somebody else's by now. */
   assertOwned(): void;
   release(): void;
 }
@@ -30,24 +31,29 @@ export class MemoryDispatchLog implements DispatchLog {
     );
   }
 
-  async dispatchBucket(
-    bucket: number,
-    options: { readonly limit: number },
+  async dispatchBuckets(
+    buckets: readonly number[],
+    { limit }: { readonly limit: number },
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<readonly Verdict[]>,
   ): Promise<DispatchRound> {
+    assert(buckets.length <= limit, 'a share of the limit for each bucket');
     const claim = await this.#log.transact(() => {
-      if (this.#log.heldBuckets.has(bucket)) return undefined;
-      const claimable = this.#claimable().filter((row) => row.bucket === bucket);
-      return this.#own(bucket, claimable.slice(0, options.limit));
+      const owned = buckets.filter((bucket) => !this.#log.heldBuckets.has(bucket)).sort((a, b) => a - b);
+      const share = Math.floor(limit / owned.length);
+      const claimable = this.#claimable();
+      const claimed = owned.map((bucket) => claimable.filter((row) => row.bucket === bucket).slice(0, share));
+      const full = owned.filter((_, index) => claimed[index]!.length === share);
+      return { owned, full, ...this.#own(owned, claimed.flat()) };
     });
-    if (claim === undefined) return idleRound('busy');
+    const { owned, full } = claim;
+    const busy = buckets.filter((bucket) => !owned.includes(bucket)).sort((a, b) => a - b);
     try {
-      if (claim.rows.length === 0) return idleRound('empty');
+      if (claim.rows.length === 0) return { picked: 0, sent: 0, failed: 0, dead: 0, busy, full };
       const rows = claim.rows.map((row) => this.#toOutboxRow(row));
       const verdicts = await publish(rows, claim.epoch);
       return await this.#log.transact(() => {
         claim.assertOwned();
-        return this.#mark(claim.rows, verdicts, options.limit);
+        return { picked: rows.length, ...this.#mark(claim.rows, verdicts), busy, full };
       });
     } finally {
       claim.release();
@@ -63,7 +69,7 @@ export class MemoryDispatchLog implements DispatchLog {
       const now = this.#log.clock.now();
       const due = now - (this.#resentAt.get(bucket) ?? -Infinity) > options.everyMs;
       if (this.#log.heldBuckets.has(bucket) || !due) return undefined;
-      return this.#own(bucket, this.#dispatchedSince(bucket, now - options.withinMs));
+      return this.#own([bucket], this.#dispatchedSince(bucket, now - options.withinMs));
     });
     if (claim === undefined) return 0;
     try {
@@ -95,21 +101,21 @@ export class MemoryDispatchLog implements DispatchLog {
   }
 
   /**
-   * Ownership lasts over the publishing: nobody else takes a row of this bucket before the verdicts are in. It ends
+   * Ownership lasts over the publishing: nobody else takes a row of these buckets before the verdicts are in. It ends
    * with the owner, and with the transaction of an owner that has not been heard of for too long.
    */
-  #own(bucket: number, rows: readonly StoredMessage[]): Claim {
+  #own(buckets: readonly number[], rows: readonly StoredMessage[]): Claim {
     const { heldBuckets, state, clock } = this.#log;
     const owner = {};
-    const isOwner = () => heldBuckets.get(bucket) === owner;
-    heldBuckets.set(bucket, owner);
+    const isOwner = (bucket: number) => heldBuckets.get(bucket) === owner;
+    for (const bucket of buckets) heldBuckets.set(bucket, owner);
     const release = () => {
       timer.cancel();
-      if (isOwner()) heldBuckets.delete(bucket);
+      for (const bucket of buckets.filter(isOwner)) heldBuckets.delete(bucket);
     };
     const timer = clock.setTimer(OWNERSHIP_MAX_MS, release);
     const assertOwned = () => {
-      if (!isOwner() || this.#log.state !== state)
+      if (!buckets.every(isOwner) || this.#log.state !== state)
         throw new Fault('unavailable', 'memory: the transaction is gone');
     };
     return { rows, epoch: state.epoch, assertOwned, release };
@@ -139,7 +145,7 @@ export class MemoryDispatchLog implements DispatchLog {
       .sort((a, b) => a.id - b.id);
   }
 
-  #mark(claimed: readonly StoredMessage[], verdicts: readonly Verdict[], limit: number): DispatchRound {
+  #mark(claimed: readonly StoredMessage[], verdicts: readonly Verdict[]) {
     const counts = { sent: 0, failed: 0, dead: 0 };
     for (const [index, row] of claimed.entries()) {
       const verdict = verdicts[index]!;
@@ -156,7 +162,7 @@ export class MemoryDispatchLog implements DispatchLog {
       } else if (asClaimed) this.#log.state.put(this.#judged(current, verdict));
       if (asClaimed || verdict.kind !== 'sent') counts[verdict.kind] += 1;
     }
-    return { status: 'done', picked: claimed.length, ...counts, full: claimed.length === limit };
+    return counts;
   }
 
   #judged(row: StoredMessage, verdict: Exclude<Verdict, { kind: 'untouched' }>): StoredMessage {
@@ -172,10 +178,6 @@ export class MemoryDispatchLog implements DispatchLog {
 
   #toOutboxRow(row: StoredMessage): OutboxRow {
     const message = row.sizeBytes > this.#log.payloadLimitBytes ? undefined : toLogMessage(row);
-    return { id: String(row.id), attempts: row.attempts, message };
+    return { id: String(row.id), bucket: row.bucket, attempts: row.attempts, message };
   }
-}
-
-function idleRound(status: 'busy' | 'empty'): DispatchRound {
-  return { status, picked: 0, sent: 0, failed: 0, dead: 0, full: false };
 }

@@ -30,6 +30,11 @@ export class MemoryGroup {
     return this.#pending.size;
   }
 
+  /** Pending, or not read yet. */
+  get unsettled(): number {
+    return this.#pending.size + this.#stream.after(this.#delivered, Number.MAX_SAFE_INTEGER).length;
+  }
+
   /** When the first entry that nobody has read was added. */
   get oldestUnreadAt(): number | undefined {
     return this.#stream.after(this.#delivered, 1)[0]?.addedAt;

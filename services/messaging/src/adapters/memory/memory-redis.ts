@@ -40,6 +40,14 @@ export class MemoryRedis {
     return this.#up;
   }
 
+  /** Entries that were handed out and not acknowledged, and those that a group has not read, over all partitions. */
+  unsettled(group: string): number {
+    return [...this.#streams.values()].reduce(
+      (sum, stream) => sum + (stream.group(group)?.unsettled ?? 0),
+      0,
+    );
+  }
+
   writer(): MemoryStreamWriter {
     return new MemoryStreamWriter(this, this.#connect());
   }

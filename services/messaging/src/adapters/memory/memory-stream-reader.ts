@@ -22,29 +22,29 @@ type Options = MemoryStreamReaderOptions & {
 };
 
 export class MemoryStreamReader implements StreamReader {
+  readonly connection: MemoryConnection;
   readonly #redis: MemoryRedis;
   readonly #options: Options;
-  readonly #connection: MemoryConnection;
   #trimmedUnread = 0;
 
   constructor(redis: MemoryRedis, options: Options) {
     this.#redis = redis;
     this.#options = options;
-    this.#connection = options.connection;
+    this.connection = options.connection;
   }
 
   onReconnect(listener: () => void): void {
-    this.#connection.onReady(listener);
+    this.connection.onReady(listener);
   }
 
   readNew(signal: AbortSignal): Promise<StreamEntry[]> {
     if (signal.aborted) return Promise.resolve([]);
-    return this.#connection.call(() => this.#block(signal));
+    return this.connection.call(() => this.#block(signal));
   }
 
   readOwnPending(after: ReadonlyMap<string, string> | undefined): Promise<StreamEntry[]> {
     const { consumer, batchSize } = this.#options;
-    return this.#connection.call(() =>
+    return this.connection.call(() =>
       this.#groups().flatMap(([stream, group]) =>
         group.ownPending(consumer, after?.get(stream.name), batchSize),
       ),
@@ -53,20 +53,20 @@ export class MemoryStreamReader implements StreamReader {
 
   claimIdle(): Promise<StreamEntry[]> {
     const { consumer, batchSize, claimIdleMs } = this.#options;
-    return this.#connection.call(() =>
+    return this.connection.call(() =>
       this.#groups().flatMap(([, group]) => group.claim(consumer, claimIdleMs, batchSize)),
     );
   }
 
   acknowledge(entries: readonly StreamEntry[]): Promise<number> {
-    return this.#connection.call(() => {
+    return this.connection.call(() => {
       const groups = new Map(this.#groups().map(([stream, group]) => [stream.name, group]));
       return entries.filter(({ stream, entryId }) => groups.get(stream)?.acknowledge(entryId)).length;
     });
   }
 
   figures(): ReturnType<StreamReader['figures']> {
-    return this.#connection.call(() => {
+    return this.connection.call(() => {
       const now = this.#options.clock.now();
       const groups = this.#groups();
       const figures = {
@@ -84,7 +84,7 @@ export class MemoryStreamReader implements StreamReader {
   /** Until there is something to read, the block time has passed, or the caller or the connection gives up. */
   #block(signal: AbortSignal): Promise<StreamEntry[]> {
     const { clock, blockMs } = this.#options;
-    const { broken } = this.#connection;
+    const { broken } = this.connection;
     // While the command was on its way.
     if (signal.aborted) return Promise.resolve([]);
     return new Promise((resolve, reject) => {

@@ -3,24 +3,24 @@ import type { MemoryConnection } from './memory-connection.ts';
 import type { MemoryRedis } from './memory-redis.ts';
 
 export class MemoryStreamWriter implements StreamWriter {
+  readonly connection: MemoryConnection;
   readonly #redis: MemoryRedis;
-  readonly #connection: MemoryConnection;
 
   constructor(redis: MemoryRedis, connection: MemoryConnection) {
     this.#redis = redis;
-    this.#connection = connection;
+    this.connection = connection;
   }
 
   get available(): boolean {
-    return this.#connection.up;
+    return this.connection.up;
   }
 
   async append(partition: number, entries: readonly StreamMessage[]): Promise<StreamAppend> {
-    if (!this.#connection.up) return { appended: 0, failure: { kind: 'outage', reason: 'NOT_CONNECTED' } };
+    if (!this.connection.up) return { appended: 0, failure: { kind: 'outage', reason: 'NOT_CONNECTED' } };
     // Shared with the command, so that a reply that is lost says how much was acknowledged: nothing.
     let poisoned: number | undefined;
     try {
-      return await this.#connection.call(() => {
+      return await this.connection.call(() => {
         const { condition } = this.#redis;
         if (condition !== undefined) return { appended: 0, failure: { kind: 'outage', reason: condition } };
         let appended = 0;
@@ -34,26 +34,26 @@ export class MemoryStreamWriter implements StreamWriter {
         }
         // Whoever waits is served after the whole command, as Redis does.
         this.#redis.wakeBlocked();
-        if (poisoned !== undefined) this.#connection.break();
+        if (poisoned !== undefined) this.connection.break();
         return refusal === undefined
           ? { appended }
           : { appended, failure: { kind: 'entry', reason: refusal } };
       });
     } catch {
-      if (poisoned !== undefined && this.#redis.up) this.#connection.restore();
+      if (poisoned !== undefined && this.#redis.up) this.connection.restore();
       return { appended: poisoned ?? 0, failure: { kind: 'connection', reason: 'CLOSED' } };
     }
   }
 
   async ping(): Promise<boolean> {
     try {
-      return await this.#connection.call(() => true);
+      return await this.connection.call(() => true);
     } catch {
       return false;
     }
   }
 
   onMemoryLost(listener: () => void): void {
-    this.#connection.onReady(listener);
+    this.connection.onReady(listener);
   }
 }

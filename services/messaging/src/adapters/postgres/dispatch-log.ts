@@ -1,10 +1,11 @@
+import assert from 'node:assert/strict';
 import type { DispatchLog, DispatchRound, OutboxRow, Verdict } from '../../ports.ts';
 import { CLAIM_COLUMNS, toOutboxRow, type ClaimedRow } from './claimed-row.ts';
 import { markVerdicts } from './mark-verdicts.ts';
 import type { PostgresPool, Session } from './pool.ts';
 import { resendBucket } from './resend-bucket.ts';
 
-/** A batch ends at so many bytes of payload, though never before its first row. */
+/** A batch ends at so many bytes of payload, an equal share for each bucket, though never before its first row. */
 const CLAIM_MAX_BYTES = 8 * 1024 * 1024;
 /** Rows beyond it are not counted: a gauge must stay cheap in the worst of times. */
 const BACKLOG_COUNT_MAX = 1_000_000;
@@ -22,11 +23,19 @@ export const BEGIN_OWNERSHIP = `BEGIN;
   SET LOCAL lock_timeout = '2s';
   SET LOCAL synchronous_commit = off`;
 
-/** The row's lock is the ownership. Index: dispatch_bucket's primary key. */
-const OWN_BUCKET = {
-  name: 'own-bucket',
-  text: 'SELECT bucket FROM messaging.dispatch_bucket WHERE bucket = $1 FOR UPDATE SKIP LOCKED',
+/**
+ * The rows' locks are the ownership. Which they are is said to CLAIM by a setting of the transaction, so that the
+ * two travel together: a round takes two round trips, not three. Index: dispatch_bucket's primary key.
+ */
+const OWN_BUCKETS = {
+  name: 'own-buckets',
+  text: `
+    SELECT owned, set_config('sanctum.owned_buckets', owned::text, true)
+    FROM (SELECT coalesce(array_agg(b.bucket), '{}') AS owned
+      FROM (SELECT bucket FROM messaging.dispatch_bucket WHERE bucket = ANY ($1) FOR UPDATE SKIP LOCKED) b) o`,
 };
+const OWNED = `current_setting('sanctum.owned_buckets')::smallint[]`;
+const OWNED_COUNT = `SELECT cardinality(${OWNED})`;
 
 /**
  * Conversations in which a row failed and waits: nothing of them goes out meanwhile.
@@ -36,23 +45,24 @@ const PARKED = `SELECT f.aggregate_id FROM messaging.message_outbox f
   WHERE f.status = 'pending' AND f.attempts > 0 AND f.next_attempt_at > clock_timestamp()`;
 
 /**
- * Index: message_outbox_pending (bucket, id), merged over the partitions: ORDER BY id is the order of every
- * conversation. A statement of its own, behind the lock, so that it sees what the last owner committed.
+ * Index: message_outbox_pending (bucket, id), for each bucket merged over the partitions: ORDER BY id is the order
+ * of every conversation. A statement of its own, behind the locks, so that it sees what the last owners committed.
  */
 const CLAIM = {
   name: 'claim',
   text: `
     SELECT n.*, e.epoch, CASE WHEN n.bytes > 0 THEN n.payload::text END AS body
-    FROM (
+    FROM unnest(${OWNED}) b (bucket)
+    CROSS JOIN LATERAL (
       SELECT s.*, count(*) OVER () AS found,
         sum(s.bytes) OVER (ORDER BY s.id ROWS UNBOUNDED PRECEDING) - s.bytes AS bytes_before
       FROM (
-        SELECT ${CLAIM_COLUMNS}, o.payload, CASE WHEN o.size_bytes <= $3 THEN o.size_bytes ELSE 0 END AS bytes
+        SELECT ${CLAIM_COLUMNS}, o.payload, CASE WHEN o.size_bytes <= $2 THEN o.size_bytes ELSE 0 END AS bytes
         FROM messaging.message_outbox o
-        WHERE o.status = 'pending' AND o.bucket = $1 AND o.aggregate_id NOT IN (${PARKED})
-        ORDER BY o.id LIMIT $2) s) n
+        WHERE o.status = 'pending' AND o.bucket = b.bucket AND o.aggregate_id NOT IN (${PARKED})
+        ORDER BY o.id LIMIT $1 / (${OWNED_COUNT})) s) n
     CROSS JOIN messaging.log_epoch e
-    WHERE n.bytes_before < ${CLAIM_MAX_BYTES}`,
+    WHERE n.bytes_before < ${CLAIM_MAX_BYTES} / (${OWNED_COUNT})`,
 };
 
 /**
@@ -105,19 +115,22 @@ export class PostgresDispatchLog implements DispatchLog {
     return rows.map((row) => row.bucket);
   }
 
-  dispatchBucket(
-    bucket: number,
-    options: { readonly limit: number },
+  dispatchBuckets(
+    buckets: readonly number[],
+    { limit }: { readonly limit: number },
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<readonly Verdict[]>,
   ): Promise<DispatchRound> {
+    assert(buckets.length <= limit, 'a share of the limit for each bucket');
     return this.#pool.session((session) =>
       session.transaction(BEGIN_OWNERSHIP, async () => {
-        if (!(await ownBucket(session, bucket))) return idleRound('busy', session);
-        const claimed = await this.#claim(session, bucket, options.limit);
-        if (claimed.rows.length === 0) return idleRound('empty', session);
-        const verdicts = await publish(claimed.rows.map(toOutboxRow), claimed.epoch);
-        const counts = await markVerdicts(session, bucket, claimed.rows, verdicts);
-        return { status: 'done', picked: claimed.rows.length, ...counts, full: claimed.full };
+        const { rows, epoch, ...ownership } = await this.#claim(session, buckets, limit);
+        if (rows.length === 0) {
+          await session.command('COMMIT');
+          return { picked: 0, sent: 0, failed: 0, dead: 0, ...ownership };
+        }
+        const verdicts = await publish(rows.map(toOutboxRow), epoch);
+        const counts = await markVerdicts(session, { rows, full: ownership.full }, verdicts);
+        return { picked: rows.length, ...counts, ...ownership };
       }),
     );
   }
@@ -139,24 +152,23 @@ export class PostgresDispatchLog implements DispatchLog {
     return { pending: row!.pending, oldestPendingSeconds: Math.max(0, row!.oldest), deadRows: row!.dead };
   }
 
-  async #claim(session: Session, bucket: number, limit: number) {
-    const rows = await session.query<ClaimedRow & { found: number; epoch: number }>(CLAIM, [
-      bucket,
-      limit,
-      this.#payloadLimitBytes,
+  async #claim(session: Session, buckets: readonly number[], limit: number) {
+    const [[own], rows] = await Promise.all([
+      session.query<{ owned: number[] }>(OWN_BUCKETS, [buckets]),
+      session.query<ClaimedRow & { found: number; epoch: number }>(CLAIM, [limit, this.#payloadLimitBytes]),
     ]);
-    const found = rows[0]?.found ?? 0;
-    rows.sort((a, b) => a.id - b.id);
-    return { rows, epoch: rows[0]?.epoch ?? 0, full: found === limit || rows.length < found };
+    const owned = own!.owned.sort((a, b) => a - b);
+    rows.sort((a, b) => a.bucket - b.bucket || a.id - b.id);
+    const picked = new Map<number, { found: number; count: number }>();
+    for (const { bucket, found } of rows) {
+      picked.set(bucket, { found, count: (picked.get(bucket)?.count ?? 0) + 1 });
+    }
+    const share = Math.floor(limit / owned.length);
+    const full = owned.filter((bucket) => {
+      const { found, count } = picked.get(bucket) ?? { found: 0, count: 0 };
+      return found === share || count < found;
+    });
+    const busy = buckets.filter((bucket) => !owned.includes(bucket)).sort((a, b) => a - b);
+    return { rows, epoch: rows[0]?.epoch ?? 0, busy, full };
   }
-}
-
-/** Whether this transaction owns the bucket now. */
-async function ownBucket(session: Session, bucket: number): Promise<boolean> {
-  return (await session.query(OWN_BUCKET, [bucket])).length === 1;
-}
-
-async function idleRound(status: 'busy' | 'empty', session: Session): Promise<DispatchRound> {
-  await session.command('COMMIT');
-  return { status, picked: 0, sent: 0, failed: 0, dead: 0, full: false };
 }

@@ -28,12 +28,28 @@ export function dispatchContract(log: () => LogUnderTest): void {
     await log().operator.passTime(10 * 60_000);
   });
 
-  const round = (bucket: number, publish: Publish, limit = 100) =>
-    log().dispatch.dispatchBucket(bucket, { limit }, publish);
+  const rounds = (buckets: readonly number[], publish: Publish, limit = 100) =>
+    log().dispatch.dispatchBuckets(buckets, { limit }, publish);
+  const round = (bucket: number, publish: Publish, limit = 100) => rounds([bucket], publish, limit);
   const filled = async (...texts: string[]) => {
     const { conversationId, owner } = await newConversation(log());
     await appendTexts(log(), conversationId, owner, texts);
     return { conversationId, owner, bucket: bucketOf(conversationId) };
+  };
+  /** A conversation for each list of texts, in different buckets, by ascending bucket. */
+  const filledApart = async (...lists: string[][]) => {
+    const conversations = new Map<number, { conversationId: string; owner: string }>();
+    while (conversations.size < lists.length) {
+      const conversation = await newConversation(log());
+      conversations.set(bucketOf(conversation.conversationId), conversation);
+    }
+    const ascending = [...conversations].sort(([a], [b]) => a - b);
+    return Promise.all(
+      ascending.map(async ([bucket, { conversationId, owner }], index) => {
+        await appendTexts(log(), conversationId, owner, lists[index]!);
+        return { bucket, conversationId, owner };
+      }),
+    );
   };
   /** A conversation in the same bucket as another. */
   const filledBeside = async (bucket: number, ...texts: string[]) => {
@@ -62,16 +78,16 @@ export function dispatchContract(log: () => LogUnderTest): void {
       expect(epoch).toBe(await log().reader.readEpoch());
       return rows.map(() => ({ kind: 'sent' }));
     });
-    expect(result).toEqual({ status: 'done', picked: 3, sent: 3, failed: 0, dead: 0, full: false });
+    expect(result).toEqual({ picked: 3, sent: 3, failed: 0, dead: 0, busy: [], full: [] });
     expect(textsOf(seen)).toEqual(['a', 'b', 'c']);
-    expect(seen.map(({ attempts }) => attempts)).toEqual([0, 0, 0]);
+    expect(seen.map((claimed) => [claimed.bucket, claimed.attempts])).toEqual(seen.map(() => [bucket, 0]));
     const [page] = await log().reader.readPages([{ conversationId, after: 0, limit: 9, maxBytes: 1e6 }]);
     const read = page!.rows.map((found) => found.state === 'ready' && found.message);
     expect(seen.map(({ message }) => ({ ...message, payload: message!.payload.reveal() }))).toEqual(
       read.map((message) => message && { ...message, payload: message.payload.reveal() }),
     );
     expect(await row(conversationId, 1)).toMatchObject({ status: 'sent', attempts: 0, dispatched: true });
-    expect(await round(bucket, nothing)).toMatchObject({ status: 'empty', picked: 0 });
+    expect(await round(bucket, nothing)).toMatchObject({ picked: 0, busy: [] });
   });
 
   test('names the buckets that have work', async () => {
@@ -86,8 +102,8 @@ export function dispatchContract(log: () => LogUnderTest): void {
   test('a full batch says that there may be more', async () => {
     const { bucket } = await filled('a', 'b', 'c');
     const seen: (string | undefined)[] = [];
-    expect(await round(bucket, collect(seen), 2)).toMatchObject({ picked: 2, full: true });
-    expect(await round(bucket, collect(seen), 2)).toMatchObject({ picked: 1, full: false });
+    expect(await round(bucket, collect(seen), 2)).toMatchObject({ picked: 2, full: [bucket] });
+    expect(await round(bucket, collect(seen), 2)).toMatchObject({ picked: 1, full: [] });
     expect(seen).toEqual(['a', 'b', 'c']);
   });
 
@@ -112,17 +128,66 @@ export function dispatchContract(log: () => LogUnderTest): void {
   test('a bucket has one owner at a time, from the claim until the verdicts are recorded', async () => {
     const { bucket } = await filled('a', 'b');
     const result = await round(bucket, async (rows) => {
-      expect(await round(bucket, nothing)).toMatchObject({ status: 'busy', picked: 0 });
+      expect(await round(bucket, nothing)).toMatchObject({ picked: 0, busy: [bucket], full: [] });
       expect(await log().dispatch.resendBucket(bucket, { withinMs: 1000, everyMs: 0 }, async () => {})).toBe(
         0,
       );
       return rows.map(() => ({ kind: 'sent' }));
     });
-    expect(result).toMatchObject({ status: 'done', sent: 2 });
+    expect(result).toMatchObject({ sent: 2, busy: [] });
     const release = await log().operator.holdBucket(bucket);
-    expect(await round(bucket, nothing)).toMatchObject({ status: 'busy' });
+    expect(await round(bucket, nothing)).toMatchObject({ picked: 0, busy: [bucket], full: [] });
     await release();
-    expect(await round(bucket, nothing)).toMatchObject({ status: 'empty' });
+    expect(await round(bucket, nothing)).toMatchObject({ picked: 0, busy: [] });
+  });
+
+  test('several buckets go in one round, by bucket and id; one that is owned elsewhere is left out', async () => {
+    const [a, b, c] = await filledApart(['a1', 'a2'], ['b1'], ['c1', 'c2']);
+    await appendTexts(log(), a!.conversationId, a!.owner, ['a3']);
+    const all = [c!.bucket, a!.bucket, b!.bucket];
+    const release = await log().operator.holdBucket(b!.bucket);
+    const seen: (string | undefined)[] = [];
+    const result = await rounds(all, async (rows, epoch) => {
+      expect(epoch).toBe(await log().reader.readEpoch());
+      expect(rows.map(({ bucket }) => bucket)).toEqual([a, a, a, c, c].map((each) => each!.bucket));
+      expect(await rounds(all, nothing)).toMatchObject({ picked: 0, busy: all.toSorted((x, y) => x - y) });
+      return collect(seen)(rows, epoch);
+    });
+    expect(result).toEqual({ picked: 5, sent: 5, failed: 0, dead: 0, busy: [b!.bucket], full: [] });
+    expect(seen).toEqual(['a1', 'a2', 'a3', 'c1', 'c2']);
+    expect(await row(b!.conversationId, 1)).toMatchObject({ status: 'pending', attempts: 0 });
+    await release();
+    expect(await rounds(all, collect(seen))).toMatchObject({ picked: 1, sent: 1, busy: [], full: [] });
+    expect(await rounds(all, nothing)).toMatchObject({ picked: 0, busy: [], full: [] });
+  });
+
+  test('each bucket has its share of a batch, and those with more are named', async () => {
+    const [a, b, c] = await filledApart(['a1', 'a2', 'a3'], ['b1'], ['c1', 'c2']);
+    const all = [a!.bucket, b!.bucket, c!.bucket];
+    const seen: (string | undefined)[] = [];
+    const full = [a!.bucket, c!.bucket];
+    expect(await rounds(all, collect(seen), 7)).toMatchObject({ picked: 5, sent: 5, full });
+    expect(seen).toEqual(['a1', 'a2', 'b1', 'c1', 'c2']);
+    expect(await rounds(all, collect(seen), 7)).toMatchObject({ picked: 1, full: [] });
+    expect(seen.slice(5)).toEqual(['a3']);
+  });
+
+  test('a bucket that is owned elsewhere leaves its share to the others', async () => {
+    const [a, b] = await filledApart(['a1', 'a2', 'a3'], ['b1']);
+    const release = await log().operator.holdBucket(b!.bucket);
+    const seen: (string | undefined)[] = [];
+    const result = await rounds([a!.bucket, b!.bucket], collect(seen), 3);
+    await release();
+    expect(result).toMatchObject({ picked: 3, busy: [b!.bucket], full: [a!.bucket] });
+    expect(seen).toEqual(['a1', 'a2', 'a3']);
+  });
+
+  test('many rows of several buckets are all marked', async () => {
+    const texts = Array.from({ length: 150 }, (_, index) => String(index));
+    const found = await filledApart(texts, texts, texts, texts);
+    const buckets = found.map(({ bucket }) => bucket);
+    expect(await rounds(buckets, sendAll, 1000)).toMatchObject({ picked: 600, sent: 600, full: [] });
+    expect(await rounds(buckets, nothing, 1000)).toMatchObject({ picked: 0, busy: [] });
   });
 
   test('dispatchers beside one another send each row once, in order', async () => {
@@ -130,8 +195,8 @@ export function dispatchContract(log: () => LogUnderTest): void {
     const seen: (string | undefined)[] = [];
     const dispatcher = async () => {
       for (;;) {
-        const { status } = await round(bucket, collect(seen), 7);
-        if (status === 'empty') return;
+        const { picked, busy } = await round(bucket, collect(seen), 7);
+        if (picked === 0 && busy.length === 0) return;
       }
     };
     await Promise.all([dispatcher(), dispatcher(), dispatcher()]);
@@ -148,7 +213,7 @@ export function dispatchContract(log: () => LogUnderTest): void {
       lastError: 'refused',
     });
     expect(await log().dispatch.pendingBuckets()).toEqual([]);
-    expect(await round(bucket, nothing)).toMatchObject({ status: 'empty' });
+    expect(await round(bucket, nothing)).toMatchObject({ picked: 0, busy: [] });
 
     await filledBeside(bucket, 'c');
     const seen: (string | undefined)[] = [];
@@ -166,13 +231,36 @@ export function dispatchContract(log: () => LogUnderTest): void {
     expect(await row(conversationId, 1)).toMatchObject({ status: 'sent', attempts: 1, lastError: undefined });
   });
 
+  test('a row that fails in one bucket holds up no other bucket of the round', async () => {
+    const [a, b, c] = await filledApart(['a1', 'a2'], ['b1', 'b2'], ['c1']);
+    const all = [a!.bucket, b!.bucket, c!.bucket];
+    const verdicts: Verdict[] = [
+      { kind: 'sent' },
+      { kind: 'failed', error: 'refused', parkMs: 60_000 },
+      { kind: 'dead', error: 'refused' },
+      { kind: 'sent' },
+      { kind: 'sent' },
+    ];
+    const result = await rounds(all, async () => verdicts);
+    expect(result).toMatchObject({ picked: 5, sent: 3, failed: 1, dead: 1 });
+    const of = async ({ conversationId }: { conversationId: string }, ...seqs: number[]) =>
+      Promise.all(seqs.map(async (seq) => (await row(conversationId, seq))?.status));
+    expect(await of(a!, 1, 2)).toEqual(['sent', 'pending']);
+    expect(await of(b!, 1, 2)).toEqual(['dead', 'sent']);
+    expect(await of(c!, 1)).toEqual(['sent']);
+    await appendTexts(log(), c!.conversationId, c!.owner, ['c2']);
+    const seen: (string | undefined)[] = [];
+    expect(await rounds(all, collect(seen))).toMatchObject({ picked: 1, sent: 1 });
+    expect(seen).toEqual(['c2']);
+  });
+
   test('a dead row is buried, and later ones go on', async () => {
     const { conversationId, bucket } = await filled('a', 'b');
     const result = await round(bucket, async () => [{ kind: 'dead', error: 'refused' }, { kind: 'sent' }]);
     expect(result).toMatchObject({ sent: 1, dead: 1, failed: 0 });
     expect(await row(conversationId, 1)).toMatchObject({ status: 'dead', attempts: 1, lastError: 'refused' });
     expect(await row(conversationId, 2)).toMatchObject({ status: 'sent' });
-    expect(await round(bucket, nothing)).toMatchObject({ status: 'empty' });
+    expect(await round(bucket, nothing)).toMatchObject({ picked: 0, busy: [] });
 
     await log().operator.requeueDead(conversationId);
     expect(await row(conversationId, 1)).toMatchObject({
@@ -254,7 +342,28 @@ export function dispatchContract(log: () => LogUnderTest): void {
     expect(await round(bucket, collect(seen))).toMatchObject({ picked: 1, sent: 1 });
     expect(seen).toEqual(['a']);
     expect(await row(conversationId, 1)).toMatchObject({ status: 'sent', replayNo: 1 });
-    expect(await round(bucket, nothing)).toMatchObject({ status: 'empty' });
+    expect(await round(bucket, nothing)).toMatchObject({ picked: 0, busy: [] });
+  });
+
+  test('an operator’s hand in one of several buckets touches that row alone', async () => {
+    const [a, b] = await filledApart(['a1', 'a2'], ['b1', 'b2']);
+    const all = [a!.bucket, b!.bucket];
+    const result = await rounds(all, async (rows) => {
+      await log().operator.replay(a!.conversationId, 2, 2);
+      await log().operator.markDead(b!.conversationId, 1);
+      return rows.map(() => ({ kind: 'sent' }));
+    });
+    expect(result).toMatchObject({ picked: 4, sent: 3 });
+    expect(await row(a!.conversationId, 1)).toMatchObject({ status: 'sent', replayNo: 0 });
+    expect(await row(a!.conversationId, 2)).toMatchObject({ status: 'pending', replayNo: 1 });
+    expect(await row(b!.conversationId, 1)).toMatchObject({ status: 'dead' });
+    expect(await row(b!.conversationId, 2)).toMatchObject({ status: 'sent', replayNo: 0 });
+    // Rows with different replay numbers, in one round.
+    await appendTexts(log(), b!.conversationId, b!.owner, ['b3']);
+    const seen: (string | undefined)[] = [];
+    expect(await rounds(all, collect(seen))).toMatchObject({ picked: 2, sent: 2 });
+    expect(seen).toEqual(['a2', 'b3']);
+    expect(await row(a!.conversationId, 2)).toMatchObject({ status: 'sent', replayNo: 1 });
   });
 
   test('after Redis lost its memory the newest rows go again, untouched, once in a while', async () => {

@@ -26,7 +26,7 @@ export function pagesContract(log: () => LogUnderTest): void {
   const shape = (rows: readonly LogRow[]) => rows.map((row) => `${row.seq} ${row.state}`);
   /** One round of the row's bucket, in which the rows of the conversation get these verdicts and others are left. */
   const dispatch = (conversationId: string, verdictOf: (seq: number) => 'sent' | 'failed' | 'untouched') =>
-    log().dispatch.dispatchBucket(bucketOf(conversationId), { limit: 1000 }, async (rows) =>
+    log().dispatch.dispatchBuckets([bucketOf(conversationId)], { limit: 1000 }, async (rows) =>
       rows.map(({ message }) => {
         const kind = message?.conversationId === conversationId ? verdictOf(message.seq) : 'untouched';
         return kind === 'failed' ? { kind, error: 'refused', parkMs: 60_000 } : { kind };

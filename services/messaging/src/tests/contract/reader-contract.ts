@@ -14,7 +14,7 @@ import {
 
 export function readerContract(log: () => LogUnderTest): void {
   const sendAll = (conversationId: string) =>
-    log().dispatch.dispatchBucket(bucketOf(conversationId), { limit: 1000 }, async (rows) =>
+    log().dispatch.dispatchBuckets([bucketOf(conversationId)], { limit: 1000 }, async (rows) =>
       rows.map(() => ({ kind: 'sent' })),
     );
   const replayed = async () => {
@@ -59,7 +59,7 @@ export function readerContract(log: () => LogUnderTest): void {
     const id = await replayed();
     const payload = JSON.stringify({ ciphertext: 'x'.repeat(PAYLOAD_LIMIT_BYTES) });
     const seq = await log().operator.insertRow({ conversationId: id, payload });
-    await log().dispatch.dispatchBucket(bucketOf(id), { limit: 1000 }, async (rows) =>
+    await log().dispatch.dispatchBuckets([bucketOf(id)], { limit: 1000 }, async (rows) =>
       rows.map(({ message }) =>
         message?.conversationId === id && message.seq === 2
           ? { kind: 'failed', error: 'refused', parkMs: 0 }

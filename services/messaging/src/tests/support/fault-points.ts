@@ -186,8 +186,8 @@ export function afterXadd(
 ) {
   return (log: DispatchLog): DispatchLog =>
     replaced(log, {
-      dispatchBucket: (bucket, options, publish) =>
-        log.dispatchBucket(bucket, options, async (rows, epoch) => {
+      dispatchBuckets: (buckets, options, publish) =>
+        log.dispatchBuckets(buckets, options, async (rows, epoch) => {
           const verdicts = await publish(rows, epoch);
           return (await hook(rows, verdicts)) ?? verdicts;
         }),
@@ -201,8 +201,8 @@ export function afterXadd(
 export function refusedRows(isRefused: (row: OutboxRow) => boolean, verdict: Verdict) {
   return (log: DispatchLog): DispatchLog =>
     replaced(log, {
-      dispatchBucket: (bucket, options, publish) =>
-        log.dispatchBucket(bucket, options, async (rows, epoch) => {
+      dispatchBuckets: (buckets, options, publish) =>
+        log.dispatchBuckets(buckets, options, async (rows, epoch) => {
           const refused = rows.filter(isRefused);
           const held = new Set<string | undefined>();
           const open = rows.filter((row) => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../../clock.ts';
 
 /** A clock that stands still until it is moved; `random()` is a half unless set. */
@@ -22,6 +23,10 @@ export class ManualClock implements Clock {
 
   random(): number {
     return this.randomValue;
+  }
+
+  uuid(): string {
+    return randomUUID();
   }
 
   setTimer(delayMs: number, action: () => void): Timer {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../../clock.ts';
 
 /**
@@ -18,6 +19,10 @@ export class SkippingClock implements Clock {
 
   random(): number {
     return Math.random();
+  }
+
+  uuid(): string {
+    return randomUUID();
   }
 
   setTimer(delayMs: number, action: () => void): Timer {

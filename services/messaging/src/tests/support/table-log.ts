@@ -5,6 +5,7 @@ import { streamMessage } from './stream-messages.ts';
 
 interface Row {
   readonly id: string;
+  readonly bucket: number;
   readonly conversationId: string;
   readonly message: LogMessage | undefined;
   status: 'pending' | 'sent' | 'dead';
@@ -20,7 +21,8 @@ export class TableLog implements DispatchLog {
   readonly busy = new Set<number>();
   /** What every call rejects with. */
   failure: Error | undefined;
-  claims = 0;
+  /** The buckets of each call so far. */
+  readonly claims: (readonly number[])[] = [];
   /** How many claims were under way at the same time. */
   mostClaims = 0;
   #underWay = 0;
@@ -37,6 +39,7 @@ export class TableLog implements DispatchLog {
       const seq = this.rows.filter((row) => row.conversationId === conversationId).length + 1;
       const row: Row = {
         id: String(this.rows.length + 1),
+        bucket: bucketOf(conversationId),
         conversationId,
         message: tooLarge ? undefined : streamMessage({ conversationId, seq }).message,
         status: 'pending',
@@ -52,29 +55,23 @@ export class TableLog implements DispatchLog {
   pendingBuckets(): Promise<number[]> {
     if (this.failure) return Promise.reject(this.failure);
     const pending = this.rows.filter((row) => row.status === 'pending' && !this.#parked(row.conversationId));
-    return Promise.resolve(
-      [...new Set(pending.map((row) => bucketOf(row.conversationId)))].toSorted((a, b) => a - b),
-    );
+    return Promise.resolve([...new Set(pending.map(({ bucket }) => bucket))].toSorted((a, b) => a - b));
   }
 
-  async dispatchBucket(
-    bucket: number,
+  async dispatchBuckets(
+    buckets: readonly number[],
     { limit }: { readonly limit: number },
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<readonly Verdict[]>,
   ): Promise<DispatchRound> {
-    this.claims += 1;
+    this.claims.push(buckets);
     if (this.failure) throw this.failure;
-    const nothing = { picked: 0, sent: 0, failed: 0, dead: 0, full: false };
-    if (this.busy.has(bucket)) return { status: 'busy', ...nothing };
-    const rows = this.rows
-      .filter(
-        (row) =>
-          row.status === 'pending' &&
-          bucketOf(row.conversationId) === bucket &&
-          !this.#parked(row.conversationId),
-      )
-      .slice(0, limit);
-    if (rows.length === 0) return { status: 'empty', ...nothing };
+    const owned = buckets.filter((bucket) => !this.busy.has(bucket)).toSorted((a, b) => a - b);
+    const busy = buckets.filter((bucket) => this.busy.has(bucket));
+    const share = Math.floor(limit / owned.length);
+    const claimed = owned.map((bucket) => this.#pendingIn(bucket).slice(0, share));
+    const full = owned.filter((_, i) => claimed[i]?.length === share);
+    const rows = claimed.flat();
+    if (rows.length === 0) return { picked: 0, sent: 0, failed: 0, dead: 0, busy, full };
     this.#underWay += 1;
     this.mostClaims = Math.max(this.mostClaims, this.#underWay);
     try {
@@ -87,7 +84,7 @@ export class TableLog implements DispatchLog {
         failed: count('failed'),
         dead: count('dead'),
       };
-      return { status: 'done', ...counts, full: rows.length === limit };
+      return { ...counts, busy, full };
     } finally {
       this.#underWay -= 1;
     }
@@ -101,10 +98,7 @@ export class TableLog implements DispatchLog {
     const now = this.#clock.now();
     if (this.busy.has(bucket) || now - (this.#resentAt.get(bucket) ?? 0) < everyMs) return 0;
     const rows = this.rows.filter(
-      (row) =>
-        row.status === 'sent' &&
-        bucketOf(row.conversationId) === bucket &&
-        row.dispatchedAt >= now - withinMs,
+      (row) => row.status === 'sent' && row.bucket === bucket && row.dispatchedAt >= now - withinMs,
     );
     if (rows.length > 0) await publish(rows, 1);
     this.#resentAt.set(bucket, now);
@@ -114,6 +108,12 @@ export class TableLog implements DispatchLog {
   backlog(): Promise<{ pending: number; oldestPendingSeconds: number; deadRows: number }> {
     const count = (status: Row['status']) => this.rows.filter((row) => row.status === status).length;
     return Promise.resolve({ pending: count('pending'), oldestPendingSeconds: 0, deadRows: count('dead') });
+  }
+
+  #pendingIn(bucket: number): Row[] {
+    return this.rows.filter(
+      (row) => row.status === 'pending' && row.bucket === bucket && !this.#parked(row.conversationId),
+    );
   }
 
   #parked(conversationId: string): boolean {

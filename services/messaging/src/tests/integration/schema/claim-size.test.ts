@@ -21,11 +21,11 @@ test('a dispatcher claims no more than 8 MiB of payload at once, and says that t
   const dispatch = new PostgresDispatchLog(pool, { payloadLimitBytes: 90_000 });
   const seqs: (number | undefined)[] = [];
   const round = () =>
-    dispatch.dispatchBucket(bucketOf(id), { limit: 1000 }, async (rows) => {
+    dispatch.dispatchBuckets([bucketOf(id)], { limit: 1000 }, async (rows) => {
       seqs.push(...rows.map(({ message }) => message?.seq));
       return rows.map(() => ({ kind: 'sent' }));
     });
-  expect(await round()).toMatchObject({ picked: 105, full: true });
-  expect(await round()).toMatchObject({ picked: 45, full: false });
+  expect(await round()).toMatchObject({ picked: 105, full: [bucketOf(id)] });
+  expect(await round()).toMatchObject({ picked: 45, full: [] });
   expect(seqs).toEqual(Array.from({ length: 150 }, (_, index) => index + 1));
 });

@@ -82,7 +82,7 @@ describe('a Postgres that does not answer', () => {
     const bucket = bucketOf(conversationId);
     const send = async (rows: readonly unknown[]): Promise<Verdict[]> => rows.map(() => ({ kind: 'sent' }));
     await bounded(
-      dispatch.dispatchBucket(bucket, { limit: 10 }, async (rows) => {
+      dispatch.dispatchBuckets([bucket], { limit: 10 }, async (rows) => {
         await server.kill('SIGSTOP');
         return send(rows);
       }),
@@ -90,7 +90,10 @@ describe('a Postgres that does not answer', () => {
     await server.kill('SIGCONT');
     // The rows go out again, unless what was under way to the server still arrived there.
     await eventually(async () => {
-      expect(await dispatch.dispatchBucket(bucket, { limit: 10 }, send)).toMatchObject({ status: 'empty' });
+      expect(await dispatch.dispatchBuckets([bucket], { limit: 10 }, send)).toMatchObject({
+        picked: 0,
+        busy: [],
+      });
     });
   });
 
@@ -111,7 +114,7 @@ describe('a Postgres that does not answer', () => {
     await intake.append([request(conversationId, 'olga')], { waitForLock: false });
     const admin = await prompt(server.url);
     await bounded(
-      dispatch.dispatchBucket(bucketOf(conversationId), { limit: 10 }, async (rows) => {
+      dispatch.dispatchBuckets([bucketOf(conversationId)], { limit: 10 }, async (rows) => {
         await admin.query(
           `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'`,
         );

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../../../../clock.ts';
 
 interface PendingTimer {
@@ -25,6 +26,10 @@ export class LeapingClock implements Clock {
 
   random(): number {
     return Math.random();
+  }
+
+  uuid(): string {
+    return randomUUID();
   }
 
   setTimer(delayMs: number, action: () => void): Timer {
