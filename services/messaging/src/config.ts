@@ -59,7 +59,9 @@ export function loadConfig(env: Environment, options: { readonly stateFolder?: s
     lines.push(`ADMIN_PORT: ${shown('ADMIN_PORT', env)}; allowed: another port than HTTP_PORT`);
   }
   if (values.REDIS_CLUSTER === true) {
-    lines.push('REDIS_CLUSTER: given "true"; allowed: false, since this version does not speak to a Redis Cluster');
+    lines.push(
+      'REDIS_CLUSTER: given "true"; allowed: false, since this version does not speak to a Redis Cluster',
+    );
   }
   if (lines.length > 0) throw new ConfigError(lines);
 

@@ -37,7 +37,12 @@ export interface AppendRequest {
 }
 
 export type AppendOutcome =
-  | { readonly kind: 'accepted' | 'duplicate'; readonly seq: number; readonly occurredAt: number; readonly epoch: number }
+  | {
+      readonly kind: 'accepted' | 'duplicate';
+      readonly seq: number;
+      readonly occurredAt: number;
+      readonly epoch: number;
+    }
   /** `message_id` names another message of this conversation (told to members only). */
   | { readonly kind: 'reused' }
   /** No such conversation, or the sender is not in it: the two are never told apart. */
@@ -52,7 +57,10 @@ export interface IntakeLog {
    * rejects: with a retryable Fault (`contention`: deadlock, lock timeout, serialization; `unavailable`) or with
    * `bad_row` when some request can never be stored.
    */
-  append(requests: readonly AppendRequest[], options: { readonly waitForLock: boolean }): Promise<AppendOutcome[]>;
+  append(
+    requests: readonly AppendRequest[],
+    options: { readonly waitForLock: boolean },
+  ): Promise<AppendOutcome[]>;
 }
 
 export interface ConversationView {
@@ -84,23 +92,44 @@ export type CreateOutcome =
 
 export type AddMemberOutcome =
   | { readonly kind: 'added' | 'present'; readonly joinedSeq: number; readonly membersVersion: number }
-  | { readonly kind: 'conversation_not_found' | 'not_owner' | 'conversation_full' | 'too_many_conversations' };
+  | {
+      readonly kind: 'conversation_not_found' | 'not_owner' | 'conversation_full' | 'too_many_conversations';
+    };
 
 export type RemoveMemberOutcome =
-  | { readonly kind: 'removed' | 'absent' }
-  | { readonly kind: 'conversation_not_found' | 'not_owner' };
+  { readonly kind: 'removed' | 'absent' } | { readonly kind: 'conversation_not_found' | 'not_owner' };
 
 export interface ConversationLog {
   /** `members` need not hold the owner, nor be distinct. */
-  createConversation(request: { conversationId: string; owner: string; members: readonly string[] }): Promise<CreateOutcome>;
+  createConversation(request: {
+    conversationId: string;
+    owner: string;
+    members: readonly string[];
+  }): Promise<CreateOutcome>;
   addMember(request: { conversationId: string; actor: Actor; userId: string }): Promise<AddMemberOutcome>;
-  removeMember(request: { conversationId: string; actor: Actor; userId: string }): Promise<RemoveMemberOutcome>;
+  removeMember(request: {
+    conversationId: string;
+    actor: Actor;
+    userId: string;
+  }): Promise<RemoveMemberOutcome>;
   /** The user's present conversations by ascending id, behind `after`. */
-  listConversations(request: { userId: string; after: string | undefined; limit: number }): Promise<ConversationView[]>;
+  listConversations(request: {
+    userId: string;
+    after: string | undefined;
+    limit: number;
+  }): Promise<ConversationView[]>;
   /** `undefined`: unknown, or the actor is neither a present member nor an operator. An operator's joinedSeq is 1. */
-  getConversation(request: { conversationId: string; actor: Actor }): Promise<(ConversationView & { memberCount: number }) | undefined>;
+  getConversation(request: {
+    conversationId: string;
+    actor: Actor;
+  }): Promise<(ConversationView & { memberCount: number }) | undefined>;
   /** Present members by ascending user id (bytes), behind `after`; `undefined` as in getConversation. */
-  listMembers(request: { conversationId: string; actor: Actor; after: string | undefined; limit: number }): Promise<MemberView[] | undefined>;
+  listMembers(request: {
+    conversationId: string;
+    actor: Actor;
+    after: string | undefined;
+    limit: number;
+  }): Promise<MemberView[] | undefined>;
 }
 
 // ── Reading the log ─────────────────────────────────────────────────────────────────────────────────────
@@ -196,10 +225,15 @@ export interface ReaderLog {
   readReplays(requests: readonly ReplayRequest[]): Promise<ReplayPage[]>;
   readHeads(conversationIds: readonly string[]): Promise<HeadsAnswer>;
   /** Users without any state have version 0 and no memberships. In the order asked. */
-  readUsers(userIds: readonly string[], options: { readonly withLeft: boolean }): Promise<{ epoch: number; users: UserSnapshot[] }>;
+  readUsers(
+    userIds: readonly string[],
+    options: { readonly withLeft: boolean },
+  ): Promise<{ epoch: number; users: UserSnapshot[] }>;
   readUserVersions(userIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** In the order of the requests; `undefined` where the conversation does not exist. */
-  readMembers(requests: readonly { conversationId: string; userIds: readonly string[] }[]): Promise<(MembersAnswer | undefined)[]>;
+  readMembers(
+    requests: readonly { conversationId: string; userIds: readonly string[] }[],
+  ): Promise<(MembersAnswer | undefined)[]>;
   readEpoch(): Promise<number>;
 }
 

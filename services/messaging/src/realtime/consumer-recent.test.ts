@@ -12,6 +12,14 @@ it('knows a copy that is sent again, and takes a replay for another message', ()
   expect(recent.has(streamMessage())).toBe(false);
 });
 
+it('a replay after a restore is not taken for the one before it', () => {
+  const recent = new RecentBroadcasts();
+  const eventId = randomUUID();
+  const replay = streamMessage({ eventId, replayNo: 1 });
+  recent.add(replay);
+  expect(recent.has({ ...replay, epoch: replay.epoch + 1 })).toBe(false);
+});
+
 it('forgets the oldest', () => {
   const recent = new RecentBroadcasts(2);
   const [first, second, third] = [streamMessage(), streamMessage(), streamMessage()];

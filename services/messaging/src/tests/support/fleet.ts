@@ -1,4 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { CallRecorder } from '../history/call-recorder.ts';
+import type { History } from '../history/history.ts';
 import { HttpClient } from './http-client.ts';
 import type { PodProcess } from './pod.ts';
 import { TestClient } from './test-client.ts';
@@ -9,6 +11,8 @@ export interface Device {
   readonly userId: string;
   readonly conversationId: string;
   readonly token: string;
+  /** The same over its connections. */
+  readonly name: string;
   pod: number;
   client: TestClient;
   /** The clients of earlier connections: what a device handed on is theirs and the present one's. */
@@ -31,11 +35,21 @@ export class Fleet {
   readonly #https: HttpClient[];
   readonly devices: Device[] = [];
   readonly posted: Posted[] = [];
-  readonly conversations: { readonly id: string; readonly members: readonly string[]; readonly tokens: string[] }[] = [];
+  readonly conversations: {
+    readonly id: string;
+    readonly members: readonly string[];
+    readonly tokens: string[];
+  }[] = [];
   readonly #dead = new Set<number>();
+  readonly #history: History;
+  readonly #calls: CallRecorder;
+  #connections = 0;
 
-  constructor(pods: readonly PodProcess[]) {
+  /** Everything that is posted and received is appended to `history`. */
+  constructor(pods: readonly PodProcess[], history: History) {
     this.#pods = pods;
+    this.#history = history;
+    this.#calls = new CallRecorder(history, 'fleet');
     this.#https = pods.map((pod) => new HttpClient(pod.httpUrl));
   }
 
@@ -45,7 +59,8 @@ export class Fleet {
       const users = Array.from({ length: members }, (_, m) => `user-${c}-${m}`);
       const tokens = await Promise.all(users.map((sub) => mintToken({ sub })));
       const id = randomUUID();
-      const answer = await this.#https[c % this.#pods.length]!.as(tokens[0]!).createConversation(users, id);
+      const http = this.#https[c % this.#pods.length]!.as(tokens[0]!);
+      const answer = await this.#calls.createConversation(http, users[0]!, users, id);
       if (answer.status !== 201) throw new Error(`creating a conversation: ${answer.text}`);
       this.conversations.push({ id, members: users, tokens });
     }
@@ -54,8 +69,9 @@ export class Fleet {
         [0, 1].map(async (device) => {
           const pod = (c + m + device) % this.#pods.length;
           const token = tokens[m]!;
-          const client = await this.#connect(pod, token);
-          this.devices.push({ userId, conversationId: id, token, pod, client, earlier: [] });
+          const name = `${userId}-${device}`;
+          const client = await this.#connect({ pod, token, name, userId });
+          this.devices.push({ userId, conversationId: id, token, name, pod, client, earlier: [] });
         }),
       ),
     );
@@ -88,14 +104,21 @@ export class Fleet {
   async #postOne(n: number, conversation: Fleet['conversations'][number]): Promise<void> {
     const message = { messageId: randomUUID(), ciphertext: randomBytes(24).toString('base64') };
     const token = conversation.tokens[n % conversation.tokens.length]!;
+    const sender = conversation.members[n % conversation.members.length]!;
     for (let attempt = 0; ; attempt++) {
       const pod = (n + attempt) % this.#pods.length;
       if (this.#dead.has(pod)) continue;
       try {
-        const answer = await this.#https[pod]!.as(token).postMessage(conversation.id, message);
+        const http = this.#https[pod]!.as(token);
+        const call = { pod: `pod-${pod}`, sender, conversationId: conversation.id, message };
+        const answer = await this.#calls.post(http, call);
         if (answer.status === 503) continue;
         if (answer.status !== 201 && answer.status !== 200) throw new Error(`posting: ${answer.text}`);
-        this.posted.push({ conversationId: conversation.id, messageId: message.messageId, seq: answer.body.seq });
+        this.posted.push({
+          conversationId: conversation.id,
+          messageId: message.messageId,
+          seq: answer.body.seq,
+        });
         return;
       } catch (error) {
         // The pod was killed with the request in it: whether it was committed, the next answer says.
@@ -107,7 +130,9 @@ export class Fleet {
   /** `kill -9`; its devices come back on the other pods with their cursors. */
   async kill(index: number): Promise<void> {
     this.#dead.add(index);
+    this.#history.append({ type: 'fault', phase: 'begin', name: 'kill', pod: `pod-${index}` });
     await this.#pods[index]!.kill('SIGKILL');
+    this.#history.append({ type: 'fault', phase: 'end', name: 'kill', pod: `pod-${index}` });
     const lost = this.devices.filter((device) => device.pod === index);
     await Promise.all(
       lost.map(async (device, n) => {
@@ -116,7 +141,7 @@ export class Fleet {
         device.earlier.push(device.client);
         device.pod = alive[n % alive.length]!;
         const cursors = device.client.cursors();
-        device.client = await this.#connect(device.pod, device.token, cursors);
+        device.client = await this.#connect(device, cursors);
       }),
     );
   }
@@ -129,7 +154,10 @@ export class Fleet {
     }
     await Promise.all(
       this.devices.map(({ client, conversationId }) =>
-        client.until(() => (client.cursorOf(conversationId) ?? 0) >= (heads.get(conversationId) ?? 0), timeoutMs),
+        client.until(
+          () => (client.cursorOf(conversationId) ?? 0) >= (heads.get(conversationId) ?? 0),
+          timeoutMs,
+        ),
       ),
     );
   }
@@ -146,10 +174,14 @@ export class Fleet {
     const faults: string[] = [];
     for (const device of this.devices) {
       const wanted = expected.get(device.conversationId) ?? [];
-      const handedOn = [...device.earlier, device.client].flatMap((client) => client.received.handedOn(device.conversationId));
+      const handedOn = [...device.earlier, device.client].flatMap((client) =>
+        client.received.handedOn(device.conversationId),
+      );
       const name = `${device.userId} on pod ${device.pod}`;
       if (handedOn.length !== wanted.length) faults.push(`${name}: ${handedOn.length} of ${wanted.length}`);
-      const wrong = handedOn.findIndex(({ seq, messageId }, index) => seq !== index + 1 || messageId !== wanted[index]);
+      const wrong = handedOn.findIndex(
+        ({ seq, messageId }, index) => seq !== index + 1 || messageId !== wanted[index],
+      );
       if (wrong >= 0) faults.push(`${name}: at ${wrong + 1} came seq ${handedOn[wrong]!.seq}`);
       for (const client of [...device.earlier, device.client]) faults.push(...client.received.faults);
     }
@@ -168,8 +200,23 @@ export class Fleet {
     for (const http of this.#https) http.close();
   }
 
-  #connect(pod: number, token: string, cursors?: Parameters<typeof TestClient.connect>[0]['cursors']) {
-    const url = this.#pods[pod]!.wsUrl;
-    return TestClient.connect({ url, token, validate: false, ...(cursors === undefined ? {} : { cursors }) }, 20_000);
+  #connect(
+    device: Pick<Device, 'pod' | 'token' | 'name' | 'userId'>,
+    cursors?: Parameters<typeof TestClient.connect>[0]['cursors'],
+  ) {
+    const { pod, token, name, userId } = device;
+    this.#connections += 1;
+    const connection = `connection-${this.#connections}`;
+    const as = { connection, client: name, userId, process: 'fleet', pod: `pod-${pod}` };
+    return TestClient.connect(
+      {
+        url: this.#pods[pod]!.wsUrl,
+        token,
+        validate: false,
+        record: { history: this.#history, as },
+        ...(cursors === undefined ? {} : { cursors }),
+      },
+      20_000,
+    );
   }
 }

@@ -1,4 +1,6 @@
 import type { CursorSnapshot } from '@sanctum/client';
+import type { History } from '../history/history.ts';
+import type { RecordedConnection } from '../history/connection-recorder.ts';
 
 /** How a test client connects and behaves; all but the address may be left out. */
 export interface TestClientOptions {
@@ -24,4 +26,6 @@ export interface TestClientOptions {
   readonly validate?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: readonly string[];
+  /** Where to append what this connection sends and gets. */
+  readonly record?: { readonly history: History; readonly as: RecordedConnection };
 }

@@ -9,6 +9,7 @@ import {
   type SubscribeItem,
 } from '@sanctum/protocol';
 import { WebSocket } from 'ws';
+import { ConnectionRecorder } from '../history/connection-recorder.ts';
 import { Arrivals } from './arrivals.ts';
 import { frameFault } from './frame-fault.ts';
 import type { TestClientOptions } from './test-client-options.ts';
@@ -28,6 +29,7 @@ export class TestClient {
   readonly #socket: WebSocket;
   readonly #book: CursorBook;
   readonly #arrivals: Arrivals;
+  readonly #recorder: ConnectionRecorder | undefined;
   #acks: AckCounter | undefined;
   #ackTimer: NodeJS.Timeout | undefined;
   #requests = 0;
@@ -37,6 +39,8 @@ export class TestClient {
   constructor(options: TestClientOptions) {
     this.#options = options;
     this.#book = new CursorBook(options.cursors);
+    const { record } = options;
+    this.#recorder = record && new ConnectionRecorder(record.history, record.as);
     const { received } = this;
     this.#arrivals = new Arrivals({
       isFaulty: () => received.faults.length > 0 && options.failOnFault !== false,
@@ -105,6 +109,7 @@ export class TestClient {
   }
 
   send(frame: ClientFrame): void {
+    this.#recorder?.sent(frame);
     this.sendRaw(JSON.stringify(frame));
   }
 
@@ -204,6 +209,7 @@ export class TestClient {
       response.on('end', () => {
         this.received.refusal = { status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() };
         this.received.addClose(1006, '');
+        this.#recorder?.closed(1006);
         this.#arrivals.notify();
         this.#socket.terminate();
       });
@@ -213,6 +219,7 @@ export class TestClient {
     this.#socket.on('close', (code, reason) => {
       clearTimeout(this.#ackTimer);
       if (!this.received.close) this.received.addClose(code, reason.toString());
+      this.#recorder?.closed(code);
       this.#arrivals.notify();
     });
   }
@@ -223,7 +230,9 @@ export class TestClient {
     if (!this.received.ready && !BEFORE_READY.has(frame.type)) {
       this.received.faults.push(`${frame.type} came before ready`);
     }
-    this.received.addFrame(frame, text, this.#book.apply(frame));
+    const effects = this.#book.apply(frame);
+    this.#recorder?.received(frame, effects);
+    this.received.addFrame(frame, text, effects);
     if (frame.type === 'ready') this.#acks = new AckCounter(frame.credit);
     this.#acks?.receive(frame.type, performance.now());
     if (this.#options.autoAck !== false) this.#scheduleAck();

@@ -1,6 +1,14 @@
+import { PAYLOAD_MAX_BYTES_DEFAULT, tooLargeAbove } from '@sanctum/protocol';
 import { Redis } from 'ioredis';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import pg from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
+import { checkHistory } from '../../history/check-history.ts';
+import { HistoryWriter } from '../../history/history-writer.ts';
+import { readFinalState } from '../../history/read-final-state.ts';
+import { readHistory } from '../../history/read-history.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Fleet } from '../../support/fleet.ts';
 import { type PodProcess, spawnPod } from '../../support/pod.ts';
@@ -13,10 +21,15 @@ const MESSAGES = 20_000;
 const SETTLE_MS = 60_000;
 
 let pods: PodProcess[] = [];
+let folder = '';
+let history: HistoryWriter | undefined;
 afterEach(async () => {
   const running = pods.filter(({ process }) => process.exitCode === null && process.signalCode === null);
   await Promise.all(running.map((pod) => pod.kill('SIGKILL')));
   pods = [];
+  history?.close();
+  history = undefined;
+  if (folder !== '') await rm(folder, { recursive: true, force: true });
 });
 
 /** Two dispatchers, three consumers, one database, one Redis. */
@@ -27,9 +40,19 @@ async function startFleet() {
       spawnPod({ ...servers, env: { DISPATCHER_ENABLED: dispatcher, CONSUMER_NAME: `consumer-${n + 1}` } }),
     ),
   );
-  const fleet = new Fleet(pods);
+  folder = await mkdtemp(path.join(tmpdir(), 'sanctum-fleet-'));
+  const historyFile = path.join(folder, 'history.ndjson');
+  const written = (history = new HistoryWriter(historyFile, { process: 'fleet' }));
+  const fleet = new Fleet(pods, written);
   await fleet.populate(CONVERSATIONS, MEMBERS);
-  return { fleet, ...servers };
+  /** The verdict on all that was posted and received, against the log. */
+  const judge = async () => {
+    written.append({ type: 'end' });
+    written.flush();
+    const final = await readFinalState(servers.postgresUrl, tooLargeAbove(PAYLOAD_MAX_BYTES_DEFAULT));
+    return checkHistory(readHistory([historyFile]), final);
+  };
+  return { fleet, judge, ...servers };
 }
 
 describe('three pods, 200 members over 50 conversations, 20,000 messages', () => {
@@ -37,9 +60,12 @@ describe('three pods, 200 members over 50 conversations, 20,000 messages', () =>
     'every member gets every message in order, and the counters of all stages agree',
     { timeout: 120_000 },
     async () => {
-      const { fleet } = await startFleet();
+      const { fleet, judge } = await startFleet();
       await fleet.post({ total: MESSAGES, inFlight: 192, hotShare: 0.25 });
       await fleet.settle(SETTLE_MS);
+      const { violations, counts, ended } = await judge();
+      expect({ violations, ended }).toEqual({ violations: [], ended: true });
+      expect(counts.deliveries).toBe(fleet.framesReceived());
       expect(fleet.faults()).toEqual([]);
       expect(fleet.posted.length).toBe(MESSAGES);
 
@@ -74,7 +100,7 @@ describe('three pods, 200 members over 50 conversations, 20,000 messages', () =>
     'one pod is killed half way: its clients go on elsewhere, nothing is lost',
     { timeout: 120_000 },
     async () => {
-      const { fleet, postgresUrl, redisUrl } = await startFleet();
+      const { fleet, judge, postgresUrl, redisUrl } = await startFleet();
       let killing: Promise<void> | undefined;
       await fleet.post({
         total: MESSAGES,
@@ -86,6 +112,9 @@ describe('three pods, 200 members over 50 conversations, 20,000 messages', () =>
       });
       await killing;
       await fleet.settle(SETTLE_MS);
+      const { violations, counts, ended } = await judge();
+      expect({ violations, ended }).toEqual({ violations: [], ended: true });
+      expect(counts.deliveries).toBe(fleet.framesReceived());
       expect(fleet.faults()).toEqual([]);
       expect(fleet.posted.length).toBe(MESSAGES);
 
