@@ -1,0 +1,31 @@
+import { runSeed } from './simulate.ts';
+
+/** From the parent: play this seed. */
+export interface SeedOrder {
+  readonly seed: number;
+}
+
+/** To the parent: how it went. */
+export interface SeedVerdict {
+  readonly seed: number;
+  readonly failures: readonly string[];
+  readonly cpuMs: number;
+  readonly events: number;
+}
+
+// Faults are made by the thousand, and nobody reads where.
+Error.stackTraceLimit = 0;
+
+process.on('message', ({ seed }: SeedOrder) => {
+  const before = process.cpuUsage();
+  const tell = (failures: readonly string[], events: number) => {
+    const { user, system } = process.cpuUsage(before);
+    const verdict: SeedVerdict = { seed, failures, cpuMs: (user + system) / 1000, events };
+    process.send?.(verdict);
+  };
+  runSeed(seed).then(
+    ({ failures, events }) => tell(failures, events.length),
+    (error: unknown) => tell([`the simulation itself failed: ${String(error)}`], 0),
+  );
+});
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { checkHistory, type Violation } from '../history/check-history.ts';
+import { encodeEvent } from '../history/history-codec.ts';
+import type { HistoryEvent } from '../history/history.ts';
+import { type Scenario, scenarioOf } from './scenario.ts';
+import { finalStateOf } from './sim-final-state.ts';
+import { SimNemesis } from './sim-nemesis.ts';
+import { slowPathCount } from './sim-stages.ts';
+import { SimOperator } from './sim-operator.ts';
+import { SimWorld } from './sim-world.ts';
+import { unsettled } from './unsettled.ts';
+
+/** Retries, head checks and back-offs are over by then, and more than once. */
+const SETTLE_WITHIN_MS = 90_000;
+const SETTLE_LOOK_MS = 250;
+/** The slow path's 30 s, and then some for the slowest line with the least credit. */
+const HEAD_WITHIN_MS = 60_000;
+const REPLAY_WITHIN_MS = 5000;
+/** Nothing more may come once everybody has everything. */
+const CALM_MS = 1500;
+
+export interface SeedResult {
+  readonly seed: number;
+  /** In words; empty where every promise was kept. */
+  readonly failures: readonly string[];
+  readonly events: readonly HistoryEvent[];
+  readonly scenario: Scenario;
+  /** Simulated time from the end of the faults until everybody had everything. */
+  readonly settledMs: number;
+}
+
+/** Plays a seed from its beginning to the judgement. `meddle` breaks something that no fault may break. */
+export async function runSeed(
+  seed: number,
+  { meddle }: { readonly meddle?: (world: SimWorld) => void } = {},
+): Promise<SeedResult> {
+  const scenario = scenarioOf(seed);
+  const world = new SimWorld(scenario);
+  meddle?.(world);
+  const slowPathBefore = await slowPathCount();
+  const { clock, history } = world;
+  const operator = new SimOperator(world);
+  operator.createConversations();
+  const nemesis = new SimNemesis(world, operator);
+  for (const step of scenario.steps) {
+    clock.setTimer(step.atMs, () => {
+      if (step.kind === 'post') world.users.post(step);
+      else if (step.kind === 'change') world.users.change(step);
+      else if (step.kind === 'operate') operator.act(step);
+      else if (step.kind === 'fault') nemesis.strike(step);
+      else world.reseat(step);
+    });
+    if (step.kind === 'fault' && step.name === 'restore') {
+      clock.setTimer(step.atMs * step.rate, () => nemesis.backUp());
+    }
+  }
+  await clock.run(scenario.durationMs + 1);
+  nemesis.heal();
+  const healedAt = clock.monotonic();
+  await settle(world);
+  const settledMs = clock.monotonic() - healedAt;
+  world.isCalm = true;
+  for (const step of scenario.calmSteps) operator.act(step);
+  await clock.run(clock.monotonic() + (scenario.calmSteps.length > 0 ? REPLAY_WITHIN_MS + 500 : CALM_MS));
+  // A token may have run out meanwhile.
+  const left = await settle(world);
+  history.append({ type: 'end' });
+  const { violations } = checkHistory(world.events, await finalStateOf(world), {
+    settleWithinMs: HEAD_WITHIN_MS,
+    replayWithinMs: REPLAY_WITHIN_MS,
+  });
+  const isQuick = isUndisturbed(scenario) && scenario.pods.some((pod) => pod.dispatcher && pod.consumer);
+  const slowPaths = (await slowPathCount()) - slowPathBefore;
+  if (isQuick && slowPaths > 0) world.complain(`${slowPaths} times the slow path, and no fault`);
+  const failures = [...world.complaints, ...left, ...violations.map(inWords)];
+  return { seed, failures, events: world.events, scenario, settledMs };
+}
+
+/** No fault, and no operator: their rows wait for the next tick. */
+function isUndisturbed({ steps }: Scenario): boolean {
+  return steps.every((step) => step.kind !== 'fault' && step.kind !== 'operate');
+}
+
+/** Until everybody has everything, or for as long as that may take; says what is left. */
+async function settle(world: SimWorld): Promise<string[]> {
+  const { clock } = world;
+  const untilMs = clock.monotonic() + SETTLE_WITHIN_MS;
+  let left = unsettled(world);
+  while (left.length > 0 && clock.monotonic() < untilMs) {
+    await clock.run(clock.monotonic() + SETTLE_LOOK_MS);
+    left = unsettled(world);
+  }
+  return left;
+}
+
+function inWords({ check, at, conversationId, connection, text }: Violation): string {
+  const where = [at === undefined ? 'in the end' : `${Math.round(at)} ms`, conversationId, connection];
+  return `${check}: ${text} (${where.filter((part) => part !== undefined).join(', ')})`;
+}
+
+/** The history, byte by byte, in one word. */
+export function historyHash(events: readonly HistoryEvent[]): string {
+  const hash = createHash('sha256');
+  for (const event of events) hash.update(encodeEvent(event)).update('\n');
+  return hash.digest('hex');
+}

@@ -1,0 +1,25 @@
+/** Rows that Redis cannot take: of each conversation named the next one that comes, until it is forgiven. */
+export class SpoiltRows {
+  readonly #awaited = new Set<string>();
+  readonly #messageIds = new Map<string, string>();
+
+  /** Call what is returned to forgive it. */
+  await(conversationId: string): () => void {
+    this.#awaited.add(conversationId);
+    return () => {
+      this.#awaited.delete(conversationId);
+      this.#messageIds.delete(conversationId);
+    };
+  }
+
+  meets({
+    conversationId,
+    messageId,
+  }: {
+    readonly conversationId: string;
+    readonly messageId: string;
+  }): boolean {
+    if (this.#awaited.delete(conversationId)) this.#messageIds.set(conversationId, messageId);
+    return this.#messageIds.get(conversationId) === messageId;
+  }
+}
