@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureBacklog } from './pipeline/backlog.ts';
 import { measureLatency } from './pipeline/latency.ts';
@@ -92,7 +93,10 @@ async function main(): Promise<number> {
   } finally {
     await stack.stop();
   }
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
+  if (values.json !== undefined) {
+    mkdirSync(path.dirname(values.json), { recursive: true });
+    writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
+  }
   return 0;
 }
 
