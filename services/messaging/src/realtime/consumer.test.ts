@@ -23,8 +23,8 @@ let metrics: Metrics;
 let log: RecordedLog;
 let buried: StreamEntry[];
 let epoch: number;
-/** What the log would say. */
-let epochOfLog: number;
+/** What the log would say; undefined: it does not answer. */
+let epochOfLog: number | undefined;
 let heard: string[];
 const running: Consumer[] = [];
 
@@ -62,7 +62,8 @@ function makeConsumer(
     currentEpoch: () => epoch,
     learnEpoch: async () => {
       await Promise.resolve();
-      epoch = Math.max(epoch, epochOfLog);
+      if (epochOfLog !== undefined) epoch = Math.max(epoch, epochOfLog);
+      return epochOfLog !== undefined;
     },
     metrics,
     log,
@@ -196,6 +197,18 @@ describe('Consumer', () => {
     epochOfLog = 2;
     await append(...messages);
     expect([heard.length, pending(), await valueOf(metrics.consumerDelivered)]).toEqual([2, 0, 2]);
+  });
+
+  it('keeps pending what is of a newer epoch while the log cannot be asked', async () => {
+    const messages = conversationMessages(2).map((message) => ({ ...message, epoch: 2 }));
+    await listen(...messages);
+    makeConsumer().start();
+    epochOfLog = undefined;
+    await append(...messages);
+    expect([heard.length, pending()]).toEqual([0, 2]);
+    epochOfLog = 2;
+    await clock.advance(5_000);
+    expect([heard.length, pending()]).toEqual([2, 0]);
   });
 
   it('keeps pending what it could not publish, and publishes it when it can', async () => {

@@ -21,8 +21,8 @@ export interface ConsumerOptions {
   readonly deadLetters: DeadLetterLog;
   /** The log's epoch as this pod knows it. */
   readonly currentEpoch: () => number;
-  /** Asks the log for its epoch: an entry is of a newer one than this pod knows. */
-  readonly learnEpoch: () => Promise<void>;
+  /** Asks the log for its epoch: an entry is of a newer one than this pod knows. False: it did not answer. */
+  readonly learnEpoch: () => Promise<boolean>;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock: Clock;
@@ -170,8 +170,11 @@ export class Consumer {
   async #handle(entries: readonly StreamEntry[]): Promise<boolean> {
     const { currentEpoch, log, metrics } = this.#options;
     // Raised since this pod last looked? Then these are the new log's, and not to be dropped.
-    if (entries.some(({ content }) => content !== undefined && content.epoch > currentEpoch())) {
-      await this.#options.learnEpoch();
+    const isNewer = entries.some(({ content }) => content !== undefined && content.epoch > currentEpoch());
+    if (isNewer && !(await this.#options.learnEpoch())) {
+      // Nobody can say, so they stay pending until the log can be asked.
+      this.#ownPending = true;
+      return false;
     }
     const batch = sortBatch(entries, { epoch: currentEpoch(), recent: this.#recent });
     const done: StreamEntry[] = [...batch.foreign, ...batch.repeats];

@@ -34,12 +34,14 @@ export class Epochs {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Asks the log. Never rejects: whoever needs to know asks again. */
-  async learn(): Promise<void> {
+  /** Asks the log; false: it did not answer. Never rejects: whoever needs to know asks again. */
+  async learn(): Promise<boolean> {
     try {
       this.observe(await this.#reader.readEpoch());
+      return true;
     } catch (error) {
       this.#log.warn('epoch_read_failed', { reason: reasonOf(error) });
+      return false;
     }
   }
 }
