@@ -15,5 +15,6 @@ export interface RefusedToken {
 }
 
 export interface TokenVerifier {
+  /** Never rejects. */
   verify(token: string | undefined): Promise<VerifiedToken | RefusedToken> | VerifiedToken | RefusedToken;
 }

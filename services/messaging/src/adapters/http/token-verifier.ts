@@ -6,22 +6,15 @@ import type { Clock } from '../../clock.ts';
 import type { VerifyingKey } from '../../config.ts';
 import { Fault } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import type { RefusedToken, TokenVerifier, VerifiedToken } from '../../realtime/token.ts';
 import { type VerifyingKeys, verifyingKeys } from './verifying-keys.ts';
 
-/** Who a token says is speaking. */
-export interface Identity {
-  readonly userId: string;
-  readonly scopes: ReadonlySet<string>;
-  /** Milliseconds since the Unix epoch. */
-  readonly expiresAt: number;
-  readonly sid?: string;
-}
+export type { TokenVerifier };
 
-export type TokenResult =
-  | ({ readonly ok: true } & Identity)
-  | { readonly ok: false; readonly code: 'token_missing' | 'token_invalid' | 'token_expired' }
-  /** No verdict: the key could not be had now. Try again later. */
-  | { readonly ok: false; readonly code: 'unavailable' };
+/** Who a token says is speaking. */
+export type Identity = Omit<VerifiedToken, 'ok'>;
+
+export type TokenResult = VerifiedToken | RefusedToken;
 
 const MISSING: TokenResult = { ok: false, code: 'token_missing' };
 const INVALID: TokenResult = { ok: false, code: 'token_invalid' };
@@ -34,11 +27,6 @@ const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i;
 export function bearerToken(authorization: string | undefined): string | undefined {
   if (authorization === undefined) return undefined;
   return BEARER.exec(authorization)?.[1] ?? '';
-}
-
-export interface TokenVerifier {
-  /** Never rejects. */
-  verify(token: string | undefined): Promise<TokenResult> | TokenResult;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CLIENT_FRAME_MAX_BYTES, CLOSE, SUBPROTOCOL } from '@sanctum/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { bearerToken } from '../http/token-verifier.ts';
 import type { Hub } from '../../realtime/hub.ts';
 import { checkUpgrade, refuseUpgrade, serveAsPlain } from './upgrade.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
@@ -50,7 +51,7 @@ export function serveWebSockets(options: {
 
 function serve(hub: Hub, webSocket: WebSocket, socket: Duplex, authorization: string | undefined): void {
   const connection = new WebSocketConnection({ id: randomUUID(), webSocket, socket });
-  const session = hub.connect(connection, authorization?.replace(/^Bearer +/i, ''));
+  const session = hub.connect(connection, bearerToken(authorization));
   let failure: number | undefined;
   webSocket.on('message', (data: Buffer, isBinary: boolean) => {
     if (isBinary) session.receiveBinary();

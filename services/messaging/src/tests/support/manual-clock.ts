@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../../clock.ts';
+import { sleepBy } from './sleep-by.ts';
 
 /** A clock that stands still until it is moved; `random()` is a half unless set. */
 export class ManualClock implements Clock {
@@ -36,16 +37,7 @@ export class ManualClock implements Clock {
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      const done = () => {
-        timer.cancel();
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = this.setTimer(delayMs, done);
-      signal?.addEventListener('abort', done, { once: true });
-    });
+    return sleepBy(this, { delayMs, signal });
   }
 
   /** Moves on by `ms`, firing what falls due in its order, and lets what that resolves run after each. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../../clock.ts';
+import { sleepBy } from './sleep-by.ts';
 
 /**
  * The system's clock, which a test can also move ahead: what falls due meanwhile fires at once, the rest comes
@@ -44,16 +45,7 @@ export class SkippingClock implements Clock {
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      const done = () => {
-        timer.cancel();
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = this.setTimer(delayMs, done);
-      signal?.addEventListener('abort', done, { once: true });
-    });
+    return sleepBy(this, { delayMs, signal });
   }
 
   /** Moves ahead by `ms` and fires what has fallen due, in its order. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../../../../clock.ts';
+import { sleepBy } from '../../../support/sleep-by.ts';
 
 interface PendingTimer {
   readonly dueAt: number;
@@ -46,16 +47,7 @@ export class LeapingClock implements Clock {
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      const done = () => {
-        timer.cancel();
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = this.setTimer(delayMs, done);
-      signal?.addEventListener('abort', done, { once: true });
-    });
+    return sleepBy(this, { delayMs, signal });
   }
 
   /** Moves on by `ms`. What waits for Postgres, Redis or a socket meanwhile goes on afterwards. */
