@@ -10,6 +10,7 @@ test('only libraries that a package really needs are taken along', () => {
     ' |Depends: libelogind0',
     '  PreDepends: libjemalloc2',
     '  Depends: libperl5.36',
+    '  Depends: libjs-jquery',
     '  Depends: <libvirtual>',
     '  Suggests: libruby',
     '  Depends: libatomic1',

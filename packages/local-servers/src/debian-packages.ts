@@ -80,9 +80,9 @@ async function withLibraries(apt: Apt, packages: string[]): Promise<string[]> {
   return [...wanted];
 }
 
-/** Library packages among the `Depends:` lines that `apt-cache depends` prints. */
+/** Library packages among the `Depends:` lines that `apt-cache depends` prints; scripts of web pages are none. */
 export function librariesNamed(printed: string): string[] {
-  const names = printed.matchAll(/^ +(?:Pre)?Depends: (lib(?!c6$|perl)[a-z0-9.+-]+)$/gm);
+  const names = printed.matchAll(/^ +(?:Pre)?Depends: (lib(?!c6$|perl|js-)[a-z0-9.+-]+)$/gm);
   return [...new Set(Array.from(names, (match) => match[1] as string))];
 }
 
