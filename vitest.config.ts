@@ -7,6 +7,9 @@ const NEEDS_SERVERS = [
   '{packages,services}/*/src/**/*.{pg,redis,servers}.test.ts',
 ];
 
+/** In a real Chromium. */
+const NEEDS_BROWSER = '{apps,packages,services}/*/src/**/*.browser.test.ts';
+
 export default defineConfig({
   test: {
     // Fixed, so that the same path filters work from any folder of the workspace.
@@ -20,19 +23,29 @@ export default defineConfig({
           // Pure parts leave nothing behind: one process for all files takes half of the time.
           isolate: false,
           include: [
-            '{packages,services}/*/src/**/*.test.ts',
+            '{apps,packages,services}/*/src/**/*.test.ts',
             'bench/src/**/*.test.ts',
             'scripts/**/*.test.ts',
           ],
-          exclude: NEEDS_SERVERS,
+          exclude: [...NEEDS_SERVERS, NEEDS_BROWSER],
         },
       },
       {
         test: {
           name: 'integration',
           include: NEEDS_SERVERS,
+          exclude: [NEEDS_BROWSER],
           globalSetup: 'services/messaging/src/tests/support/global-setup.ts',
           testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: [NEEDS_BROWSER],
+          globalSetup: 'services/messaging/src/tests/support/global-setup.ts',
+          testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },

@@ -1,5 +1,11 @@
 // What the tests need beside npm packages; fetched before they run, so that no test waits for a download.
-import { ensurePostgres, ensurePrometheus, ensurePsql, ensureRedis } from '@sanctum/local-servers';
+import {
+  ensureChromium,
+  ensurePostgres,
+  ensurePrometheus,
+  ensurePsql,
+  ensureRedis,
+} from '@sanctum/local-servers';
 
 const progress = (line: string): void => void process.stderr.write(`• ${line}\n`);
 
@@ -9,3 +15,4 @@ await ensurePostgres({ progress, version: 15 });
 await ensureRedis({ progress });
 await ensurePsql({ progress });
 await ensurePrometheus({ progress });
+await ensureChromium({ progress });

@@ -100,19 +100,40 @@ export async function numberedPackages(apt: Apt, prefix: string): Promise<string
 export async function libraryPath(dir: string): Promise<string> {
   const folders: string[] = [];
   for (const base of ['usr/lib', 'lib']) {
-    const names = await readdir(path.join(dir, base)).catch(() => []);
-    folders.push(
-      ...names.filter((name) => name.includes('-linux-')).map((name) => path.join(dir, base, name)),
-    );
+    for (const name of await namesIn(path.join(dir, base))) {
+      if (!name.includes('-linux-')) continue;
+      const folder = path.join(dir, base, name);
+      folders.push(folder);
+      // Some keep their parts in a folder below, which they name by where it would be after an installation.
+      for (const below of await namesIn(folder)) {
+        const parts = await namesIn(path.join(folder, below));
+        if (parts.some((part) => /^lib.*\.so/.test(part))) folders.push(path.join(folder, below));
+      }
+    }
   }
   return folders.join(':');
 }
 
+async function namesIn(dir: string): Promise<string[]> {
+  return readdir(dir).catch(() => []);
+}
+
 /** A command in `.cache/bin` that runs an unpacked program with its own libraries, and returns its path. */
-export async function wrapProgram(name: string, program: string, libraries: string): Promise<string> {
+export async function wrapProgram(options: {
+  name: string;
+  program: string;
+  libraries: string;
+  env?: Record<string, string>;
+}): Promise<string> {
   const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
-  const wrapper = path.join(cacheDir, 'bin', name);
-  const script = `#!/bin/sh\nLD_LIBRARY_PATH=${quote(libraries)}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}\nexport LD_LIBRARY_PATH\nexec ${quote(program)} "$@"\n`;
+  const wrapper = path.join(cacheDir, 'bin', options.name);
+  const script = [
+    '#!/bin/sh',
+    `LD_LIBRARY_PATH=${quote(options.libraries)}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`,
+    'export LD_LIBRARY_PATH',
+    ...Object.entries(options.env ?? {}).map(([name, value]) => `export ${name}=${quote(value)}`),
+    `exec ${quote(options.program)} "$@"\n`,
+  ].join('\n');
   if ((await readFile(wrapper, 'utf8').catch(() => '')) === script) return wrapper;
   await mkdir(path.dirname(wrapper), { recursive: true });
   // By a rename: another process may be about to run it.

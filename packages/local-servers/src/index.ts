@@ -4,6 +4,7 @@
  */
 export type { Progress } from './cache.ts';
 export { cacheDir, stateDir, workspaceDir } from './cache.ts';
+export { ensureChromium } from './chromium.ts';
 export { freePort, portIsFree } from './free-port.ts';
 export { ensurePostgres, type PostgresBinaries } from './postgres-binaries.ts';
 export { isRunning, processIdentity, signalProcess } from './processes.ts';

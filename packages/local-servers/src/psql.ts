@@ -28,5 +28,5 @@ export async function ensurePsql(options: { progress: Progress }): Promise<strin
     .map((version) => path.join(releases, version, 'bin/psql'))
     .find((file) => existsSync(file));
   if (program === undefined) throw new Error(`the package of psql holds no psql under ${dir}`);
-  return wrapProgram('psql', program, await libraryPath(dir));
+  return wrapProgram({ name: 'psql', program, libraries: await libraryPath(dir) });
 }

@@ -30,8 +30,10 @@ export async function ensureRedis(options: { progress: Progress }): Promise<Redi
     packages: () => Promise.resolve(['redis-server', 'redis-tools']),
   });
   const libraries = await libraryPath(dir);
-  const server = await wrapProgram('redis-server', path.join(dir, 'usr/bin/redis-server'), libraries);
-  const cli = await wrapProgram('redis-cli', path.join(dir, 'usr/bin/redis-cli'), libraries);
+  const wrap = (name: string): Promise<string> =>
+    wrapProgram({ name, program: path.join(dir, 'usr/bin', name), libraries });
+  const server = await wrap('redis-server');
+  const cli = await wrap('redis-cli');
   const major = await majorVersion(server);
   if (major < MAJOR_MIN) {
     throw new Error(
