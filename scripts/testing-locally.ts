@@ -9,10 +9,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import {
-  codeBlocks,
-  shellCommands,
-} from '../services/messaging/src/tests/integration/runbook/runbook-chapter.ts';
+import { runbookCommands } from '../services/messaging/src/tests/integration/runbook/runbook-commands.ts';
 
 const POSTGRES_PORT = 5433;
 const REDIS_PORT = 6380;
@@ -36,7 +33,9 @@ const redis = await startRedis({
   args: ['--databases', REDIS_DATABASES],
 });
 try {
-  const commands = shellCommands([codeBlocks('## Testing Locally', 'bash').at(-1) as string]);
+  const commands = runbookCommands()
+    .filter(({ chapter }) => chapter === 'Run E2E Integration Tests')
+    .map(({ text }) => text);
   const {
     DATABASE_URL: _database,
     POSTGRES_URL: _postgres,

@@ -17,7 +17,7 @@ import { expectStatus, HttpClient } from '../../support/http-client.ts';
 import { TestClient } from '../../support/test-client.ts';
 import { mintToken } from '../../support/tokens.ts';
 import { PersonAtAShell } from './person-at-a-shell.ts';
-import { codeBlocks, shellCommands } from './runbook-chapter.ts';
+import { runbookCommands } from './runbook-commands.ts';
 
 /*
  * The runbook's chapter Testing Locally as a person would follow it: its lines, verbatim, in one shell, from
@@ -93,7 +93,9 @@ afterAll(async () => {
 test(
   'every line of the chapter does what it says, and messages reach those who listen',
   async () => {
-    const commands = shellCommands(codeBlocks('## Testing Locally', 'bash'));
+    const commands = runbookCommands()
+      .filter(({ section }) => section === 'Testing Locally')
+      .map(({ text }) => text);
     const testsBegin = commands.findIndex((command) => command.startsWith('pnpm vitest run'));
     expect(testsBegin).toBeGreaterThan(0);
     const [insert, ...others] = commands.filter((command) => command.includes('INSERT INTO'));
@@ -151,9 +153,12 @@ test(
 
     // The runbook's manual replay, by an operator's role.
     await eventually(async () => expect(await rowsOf("status <> 'sent'")).toEqual([]));
-    const [replay] = codeBlocks('### Manual Message Replay', 'sql');
+    const replay = runbookCommands()
+      .filter(({ chapter, kind }) => chapter === 'Manual Message Replay' && kind === 'sql')
+      .map(({ text }) => text.replaceAll('<conversation-id>', id))
+      .join('\n');
     const printed = await shell.type(
-      `psql -v ON_ERROR_STOP=1 $DATABASE_URL <<'EOF'\nSET ROLE sanctum_operator;\n${replay!.replaceAll('<conversation-id>', id)}EOF`,
+      `psql -v ON_ERROR_STOP=1 $DATABASE_URL <<'EOF'\nSET ROLE sanctum_operator;\n${replay}\nEOF`,
     );
     expect(printed).toContain('UPDATE 1');
     for (const member of members) {
