@@ -59,7 +59,8 @@ it('"Testing Locally" stands as the owner wrote it', () => {
 const TESTING_LOCALLY_SHA256 = '008d3b3377b981ee30774bb73fe1e8ed6af564c9c336b12a08efa86342725e7a';
 
 it("keeps the owner's structure: each of his headings, in his order", () => {
-  const headingsOf = (text: string) => text.replaceAll(/^```[^]*?^```/gm, '').match(/^#+ .+$/gm) ?? [];
+  const headingsOf = (text: string): string[] =>
+    text.replaceAll(/^```[^]*?^```/gm, '').match(/^#+ .+$/gm) ?? [];
   const his = headingsOf(textOf(OWNERS));
   expect(his.length).toBeGreaterThan(30);
   expect(headingsOf(runbook).filter((heading) => his.includes(heading))).toEqual(his);
