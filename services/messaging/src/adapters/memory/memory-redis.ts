@@ -80,6 +80,12 @@ export class MemoryRedis {
     this.wakeBlocked();
   }
 
+  /** As `XGROUP DESTROY` on every partition: what was pending is nobody's. */
+  destroyGroup(name: string): void {
+    for (const stream of this.#streams.values()) stream.destroyGroup(name);
+    this.wakeBlocked();
+  }
+
   trim(partition: number, length: number): void {
     this.stream(partition).trim(length);
   }

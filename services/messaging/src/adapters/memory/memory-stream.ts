@@ -67,4 +67,8 @@ export class MemoryStream {
     this.#groups.set(name, new MemoryGroup(this, this.#clock));
     return true;
   }
+
+  destroyGroup(name: string): void {
+    this.#groups.delete(name);
+  }
 }

@@ -28,6 +28,8 @@ export const ACTION_KINDS = [
 ] as const;
 
 const USERS = ['ann', 'bob', 'cid', 'dan'];
+/** Of every message of a story. */
+const SENDER = 'ann';
 const CONVERSATIONS = ['c1', 'c2', 'c3'];
 
 /** A server that keeps every promise, small enough to be seen through: what it brings about must be found clean. */
@@ -73,7 +75,7 @@ export class CorrectRun {
       case 'join':
         return isPresent ? undefined : this.#join(conversationId, userId);
       case 'leave':
-        return isPresent ? this.#leave(conversationId, userId) : undefined;
+        return isPresent && userId !== SENDER ? this.#leave(conversationId, userId) : undefined;
       case 'replay':
         return this.#replay(conversationId, b);
       case 'expire':

@@ -17,7 +17,8 @@ export class MessageFollower {
     const conversation = this.#run.conversation(event.conversationId);
     const message = this.#run.message(conversation, event.messageId);
     for (const hook of this.#panel.on.post) hook(event, message);
-    this.#run.posts.set(event.post, { message, hash: event.hash });
+    const { at, hash, sender } = event;
+    this.#run.posts.set(event.post, { message, hash, at, sender });
     conversation.lastPostAt = event.at;
     message.attempts += 1;
     if (message.hash === undefined) {

@@ -28,7 +28,9 @@ export type CheckName =
   | 'idempotency'
   | 'log_hole'
   | 'stream_order'
-  | 'stream_loss';
+  | 'stream_loss'
+  | 'undispatched'
+  | 'outsider_post';
 
 export interface Violation {
   readonly check: CheckName;

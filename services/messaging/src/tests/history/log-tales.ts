@@ -9,7 +9,7 @@ function opening(story: Story): void {
   story.seat('bob-1', C);
 }
 
-function entry(story: Story, messageId: string, seq: number): void {
+function entry(story: Story, messageId: string, seq: number, replay = 0): void {
   story.add({
     type: 'entry',
     conversationId: C,
@@ -17,7 +17,7 @@ function entry(story: Story, messageId: string, seq: number): void {
     messageId,
     hash: hashOf(messageId),
     epoch: 1,
-    replay: 0,
+    replay,
     resent: 0,
   });
 }
@@ -145,6 +145,41 @@ export const LOG_TALES = {
       story.add({ type: 'observe' });
       story.post(C, 'm1');
       if (!isBroken) entry(story, 'm1', 1);
+    },
+    'marked as sent again, and never was': (story, isBroken) => {
+      opening(story);
+      story.add({ type: 'observe' });
+      story.post(C, 'm1');
+      entry(story, 'm1', 1);
+      story.change(C, 1, { replayNo: 1 });
+      if (!isBroken) entry(story, 'm1', 1, 1);
+    },
+  },
+  undispatched: {
+    'nobody dispatches it': (story, isBroken) => {
+      opening(story);
+      story.add({ type: 'observe' });
+      story.post(C, 'm1', { status: isBroken ? 'pending' : 'sent' });
+      entry(story, 'm1', 1);
+      story.deliver('bob-1', C, [1]);
+      story.now += 200;
+      story.end();
+    },
+  },
+  outsider_post: {
+    'posted after the removal was answered': (story, isBroken) => {
+      opening(story);
+      if (isBroken) story.leave(C, 'ann');
+      story.post(C, 'm1');
+      if (!isBroken) story.leave(C, 'ann');
+    },
+    'behind the place where the membership ended': (story, isBroken) => {
+      opening(story);
+      const post = story.begin(C, 'm1');
+      if (isBroken) story.leave(C, 'ann');
+      const seq = story.append(C, 'm1');
+      story.add({ type: 'post_ok', post, seq, epoch: 1 });
+      if (!isBroken) story.leave(C, 'ann');
     },
   },
   two_at_one_place: {

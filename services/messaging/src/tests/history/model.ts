@@ -36,6 +36,8 @@ export interface Answer {
 export interface Post {
   readonly message: Message;
   readonly hash: string;
+  readonly at: number;
+  readonly sender: string | undefined;
 }
 
 export interface Conversation {

@@ -71,6 +71,12 @@ export const STANDING_TALES = {
       }
       story.gap('bob-1', C, 1, 1, 'missing');
     },
+    'missing, and only expired': (story, isBroken) => {
+      opening(story);
+      story.post(C, 'm1');
+      Object.assign(story.log.get(C)!, { floor: 1 }).rows.delete(1);
+      story.gap('bob-1', C, 1, 1, isBroken ? 'missing' : 'retention');
+    },
     'away, and never gone': (story, isBroken) => {
       opening(story);
       story.post(C, 'm1');

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { encodeEvent } from '../history/history-codec.ts';
 import { SimFleet } from './sim-fleet.ts';
 import { codeFingerprint, SimReport } from './sim-report.ts';
-import { historyHash, runSeed } from './simulate.ts';
+import { historyHash, inWords, runSeed } from './simulate.ts';
 import type { SeedVerdict } from './sim-worker.ts';
 
 const HELP = `Usage: pnpm simulate [--seeds N] [--from S] [--jobs J] [--report FILE]
@@ -62,7 +62,7 @@ async function playOne(seed: number, verbose: boolean): Promise<number> {
     for (const step of steps) print(JSON.stringify(step));
     for (const event of events) print(encodeEvent(event));
   }
-  for (const failure of failures) print(`✗ ${failure}`);
+  for (const failure of failures) print(`✗ ${inWords(failure)}`);
   print(
     `seed ${seed}: ${failures.length === 0 ? 'every promise was kept' : 'FAILED'}, history ${historyHash(events)}`,
   );

@@ -16,6 +16,7 @@ const FAULTS = {
   redis_failover: 1,
   redis_connections: 2,
   redis_trim: 1,
+  redis_group_lost: 1,
   redis_full: 1,
   redis_malformed: 1,
   redis_cut: 2,

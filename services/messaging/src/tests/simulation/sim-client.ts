@@ -98,7 +98,7 @@ export class SimClient implements ConnectionOwner {
   }
 
   fault(): void {
-    this.#world.complain(`${this.id}: a frame against the rule`);
+    this.#world.complain('client_fault', `${this.id}: a frame against the rule`);
     this.loseConnection({ serverHears: true });
   }
 
@@ -106,7 +106,7 @@ export class SimClient implements ConnectionOwner {
     this.#connections.delete(connection);
     const action = closeAction(code);
     if (action === 'stop_bug' || action === 'stop_login')
-      this.#world.complain(`${this.id}: closed with ${code}`);
+      this.#world.complain('closed_for_good', `${this.id}: closed with ${code}`);
     const spreadMs = Math.min(BACK_OFF_MAX_MS, BACK_OFF_FIRST_MS * 2 ** this.#failures++);
     const floorMs = Math.max(retryAfterMs ?? 0, retryFloorMs(code));
     if (this.#connections.size === 0) this.#comeBack(floorMs + this.#world.random.next() * spreadMs);

@@ -6,6 +6,7 @@ import type { SimClient } from './sim-client.ts';
 import type { SimOperator } from './sim-operator.ts';
 import { SimPod } from './sim-pod.ts';
 import type { PodSlot, SimWorld } from './sim-world.ts';
+import { GROUP } from './sim-stages.ts';
 import { SpoiltRows } from './spoilt-rows.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -96,7 +97,7 @@ export class SimNemesis {
     drain: ({ slot, pod }) => {
       pod?.drain().then(
         () => this.#start(slot),
-        (error: unknown) => this.#world.complain(`drain: ${String(error)}`),
+        (error: unknown) => this.#world.complain('simulation', `drain: ${String(error)}`),
       );
     },
     clock_jump: ({ pod, rate }) => pod?.process.jump(Math.round((rate - 0.5) * 240_000)),
@@ -118,6 +119,7 @@ export class SimNemesis {
     },
     redis_flush: () => this.#world.redis.flushAll(),
     redis_trim: ({ rate }) => this.#world.redis.trim(0, Math.floor(rate * 3)),
+    redis_group_lost: () => this.#world.redis.destroyGroup(GROUP),
     redis_full: () => {
       this.#world.redis.condition = 'OOM';
       return () => (this.#world.redis.condition = undefined);

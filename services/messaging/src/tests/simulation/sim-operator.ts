@@ -22,7 +22,7 @@ export class SimOperator {
       history.append({ type: 'membership', phase: 'invoke', change, ...what });
       log.conversations
         .createConversation({ conversationId, owner, members })
-        .catch((error: unknown) => this.#world.complain(String(error)));
+        .catch((error: unknown) => this.#world.complain('simulation', String(error)));
       history.append({ type: 'membership', phase: 'ok', change });
     }
   }

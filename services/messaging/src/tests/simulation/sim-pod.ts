@@ -4,6 +4,7 @@ import { silentLog } from '../../log.ts';
 import type { ReaderLog } from '../../ports.ts';
 import { Epochs } from '../../realtime/epochs.ts';
 import type { Hub } from '../../realtime/hub.ts';
+import { bent } from './bends.ts';
 import type { PodPlan } from './scenario.ts';
 import { PostgresLink } from './sim-link.ts';
 import { SimProcess } from './sim-process.ts';
@@ -133,8 +134,8 @@ export class SimPod {
 
   async #start(): Promise<void> {
     const { clock } = this.process;
-    const { log } = this.#world;
-    const reader = this.postgres.remote<ReaderLog>(log.reader);
+    const { log, bends } = this.#world;
+    const reader = bent(bends, 'reader', { port: this.postgres.remote<ReaderLog>(log.reader), clock });
     for (;;) {
       try {
         const epochs = new Epochs({ current: await reader.readEpoch(), reader, log: silentLog });

@@ -5,11 +5,12 @@ import { Dispatcher } from '../../dispatcher/dispatcher.ts';
 import { Intake } from '../../intake/intake.ts';
 import { silentLog } from '../../log.ts';
 import { createMetrics } from '../../metrics.ts';
-import type { BusPublisher, ConversationLog, ReaderLog } from '../../ports.ts';
+import type { BusPublisher, ConversationLog, DispatchLog, ReaderLog, StreamWriter } from '../../ports.ts';
 import { Consumer } from '../../realtime/consumer.ts';
 import type { Epochs } from '../../realtime/epochs.ts';
 import { Hub } from '../../realtime/hub.ts';
 import { encodeWake } from '../../wake-message.ts';
+import { bent } from './bends.ts';
 import type { PodPlan } from './scenario.ts';
 import type { PostgresLink } from './sim-link.ts';
 import type { SimProcess } from './sim-process.ts';
@@ -83,15 +84,16 @@ export function composeStages(
   const { clock } = process;
   const { log, scenario, intakeLog } = world;
   const { settings } = scenario;
-  const bus = process.gated(redis.subscriber);
-  const { watch } = world;
-  const broadcaster = process.gated(watch.publisher(redis.publisher));
-  const publisher = world.repeating(broadcaster, process);
+  const { watch, bends } = world;
+  const bus = bent(bends, 'bus', { port: process.gated(redis.subscriber), clock });
+  const broadcaster = world.repeating(process.gated(watch.publisher(redis.publisher)), process);
+  const publisher = bent(bends, 'publisher', { port: broadcaster, clock });
+  const streamReader = process.gated(watch.reader(redis.reader, () => epochs.current));
   const dispatcher = !plan.dispatcher
     ? undefined
     : new Dispatcher({
-        log: postgres.remote(log.dispatch),
-        writer: process.gated(redis.writer),
+        log: bent(bends, 'dispatchLog', { port: postgres.remote<DispatchLog>(log.dispatch), clock }),
+        writer: bent(bends, 'writer', { port: process.gated<StreamWriter>(redis.writer), clock }),
         bus,
         metrics,
         logger: silentLog,
@@ -104,7 +106,7 @@ export function composeStages(
         },
       });
   const intake = new Intake({
-    intakeLog: postgres.remote(intakeLog),
+    intakeLog: bent(bends, 'intakeLog', { port: postgres.remote(intakeLog), clock }),
     clock,
     log: silentLog,
     onCommitted: (buckets) => {
@@ -115,7 +117,7 @@ export function composeStages(
   const consumer = !plan.consumer
     ? undefined
     : new Consumer({
-        reader: process.gated(watch.reader(redis.reader, () => epochs.current)),
+        reader: bent(bends, 'streamReader', { port: streamReader, clock }),
         publisher,
         deadLetters: postgres.remote(log.deadLetters),
         currentEpoch: () => epochs.current,
@@ -147,5 +149,6 @@ export function composeStages(
     },
   });
   const conversations = postgres.remote<ConversationLog>(log.conversations);
-  return { intake, hub, dispatcher, consumer, reader, conversations, publisher };
+  const stages = { intake, hub, dispatcher, consumer, reader, conversations, publisher };
+  return bent(bends, 'stages', { port: stages, clock });
 }

@@ -87,7 +87,7 @@ export class SimUsers {
         history.append({ type: 'post_fail', post, code: outcome.kind });
         return true;
       case 'internal':
-        this.#world.complain('a POST was answered `internal`');
+        this.#world.complain('answered_internal', 'a POST was answered `internal`');
         return true;
       case 'overloaded':
       case 'unavailable':
@@ -122,7 +122,7 @@ export class SimUsers {
   #during(work: () => Promise<void>): void {
     this.underWay += 1;
     work()
-      .catch((error: unknown) => this.#world.complain(`a call of a user: ${String(error)}`))
+      .catch((error: unknown) => this.#world.complain('simulation', `a call of a user: ${String(error)}`))
       .finally(() => (this.underWay -= 1));
   }
 }

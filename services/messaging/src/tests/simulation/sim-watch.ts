@@ -60,7 +60,7 @@ export class SimWatch {
     if (content === undefined || content.epoch !== epoch) return;
     const { conversationId, seq, replayNo: replay } = content.message;
     if (this.#broadcast.has(placeOf(conversationId, { epoch, seq, replay }))) return;
-    this.#world.complain(`entry ${entryId} was acknowledged, and not broadcast`);
+    this.#world.complain('acknowledged_early', `entry ${entryId} was acknowledged, and not broadcast`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { runSeed } from './simulate.ts';
+import { inWords, runSeed } from './simulate.ts';
 
 /** From the parent: play this seed. */
 export interface SeedOrder {
@@ -24,7 +24,7 @@ process.on('message', ({ seed }: SeedOrder) => {
     process.send?.(verdict);
   };
   runSeed(seed).then(
-    ({ failures, events }) => tell(failures, events.length),
+    ({ failures, events }) => tell(failures.map(inWords), events.length),
     (error: unknown) => tell([`the simulation itself failed: ${String(error)}`], 0),
   );
 });

@@ -3,8 +3,10 @@ import { MemoryLog } from '../../adapters/memory/memory-log.ts';
 import { MemoryRedis } from '../../adapters/memory/memory-redis.ts';
 import { silentLog } from '../../log.ts';
 import type { AppendRequest, BusMessage, BusPublisher, IntakeLog } from '../../ports.ts';
+import type { CheckName } from '../history/check-history.ts';
 import { StampedHistory } from '../history/history-writer.ts';
 import type { History, HistoryEvent } from '../history/history.ts';
+import type { Bends } from './bends.ts';
 import type { PodPlan, Scenario, StepOf } from './scenario.ts';
 import { SimClient } from './sim-client.ts';
 import { SimClock } from './sim-clock.ts';
@@ -26,6 +28,22 @@ export interface BusWeather {
   repeatRate: number;
   lateRate: number;
   lateMs: number;
+}
+
+/** What breaks a rule, and no history shows. */
+export type Complaint =
+  | 'acknowledged_early'
+  | 'client_fault'
+  | 'closed_for_good'
+  | 'answered_internal'
+  | 'slow_path'
+  | 'unsettled'
+  | 'simulation';
+
+/** Something that may not be, by the check that saw it. */
+export interface Failure {
+  readonly check: CheckName | Complaint;
+  readonly text: string;
 }
 
 /** A place in the deployment, and the pod that lives there now. */
@@ -56,8 +74,9 @@ export class SimWorld {
   readonly events: HistoryEvent[] = [];
   readonly history: History;
   readonly watch: SimWatch;
-  /** What broke a rule that no history shows. */
-  readonly complaints: string[] = [];
+  readonly complaints: Failure[] = [];
+  /** A test's own, for every pod that starts from now on. */
+  readonly bends: Bends[] = [];
 
   constructor(scenario: Scenario) {
     this.scenario = scenario;
@@ -89,8 +108,8 @@ export class SimWorld {
     this.clients = scenario.clients.map((plan) => new SimClient(this, plan));
   }
 
-  complain(text: string): void {
-    this.complaints.push(`${Math.round(this.clock.monotonic())} ms: ${text}`);
+  complain(check: Complaint, text: string): void {
+    this.complaints.push({ check, text: `${text} (${Math.round(this.clock.monotonic())} ms)` });
   }
 
   clientLatencyMs(): number {

@@ -7,7 +7,7 @@ import { finalStateOf } from './sim-final-state.ts';
 import { SimNemesis } from './sim-nemesis.ts';
 import { slowPathCount } from './sim-stages.ts';
 import { SimOperator } from './sim-operator.ts';
-import { SimWorld } from './sim-world.ts';
+import { type Failure, SimWorld } from './sim-world.ts';
 import { unsettled } from './unsettled.ts';
 
 /** Retries, head checks and back-offs are over by then, and more than once. */
@@ -21,20 +21,27 @@ const CALM_MS = 1500;
 
 export interface SeedResult {
   readonly seed: number;
-  /** In words; empty where every promise was kept. */
-  readonly failures: readonly string[];
+  /** Empty where every promise was kept. */
+  readonly failures: readonly Failure[];
   readonly events: readonly HistoryEvent[];
   readonly scenario: Scenario;
   /** Simulated time from the end of the faults until everybody had everything. */
   readonly settledMs: number;
 }
 
-/** Plays a seed from its beginning to the judgement. `meddle` breaks something that no fault may break. */
+export interface SeedOptions {
+  /** Breaks something that no fault may break. */
+  readonly meddle?: (world: SimWorld) => void;
+  /** Plays a part of the seed's story, or another one. */
+  readonly adapt?: (scenario: Scenario) => Scenario;
+}
+
+/** Plays a seed from its beginning to the judgement. */
 export async function runSeed(
   seed: number,
-  { meddle }: { readonly meddle?: (world: SimWorld) => void } = {},
+  { meddle, adapt = (scenario) => scenario }: SeedOptions = {},
 ): Promise<SeedResult> {
-  const scenario = scenarioOf(seed);
+  const scenario = adapt(scenarioOf(seed));
   const world = new SimWorld(scenario);
   meddle?.(world);
   const slowPathBefore = await slowPathCount();
@@ -71,8 +78,12 @@ export async function runSeed(
   });
   const isQuick = isUndisturbed(scenario) && scenario.pods.some((pod) => pod.dispatcher && pod.consumer);
   const slowPaths = (await slowPathCount()) - slowPathBefore;
-  if (isQuick && slowPaths > 0) world.complain(`${slowPaths} times the slow path, and no fault`);
-  const failures = [...world.complaints, ...left, ...violations.map(inWords)];
+  if (isQuick && slowPaths > 0) world.complain('slow_path', `${slowPaths} times the slow path, and no fault`);
+  const failures = [
+    ...world.complaints,
+    ...left.map((text) => ({ check: 'unsettled' as const, text })),
+    ...violations.map(toFailure),
+  ];
   return { seed, failures, events: world.events, scenario, settledMs };
 }
 
@@ -93,9 +104,13 @@ async function settle(world: SimWorld): Promise<string[]> {
   return left;
 }
 
-function inWords({ check, at, conversationId, connection, text }: Violation): string {
+function toFailure({ check, at, conversationId, connection, text }: Violation): Failure {
   const where = [at === undefined ? 'in the end' : `${Math.round(at)} ms`, conversationId, connection];
-  return `${check}: ${text} (${where.filter((part) => part !== undefined).join(', ')})`;
+  return { check, text: `${text} (${where.filter((part) => part !== undefined).join(', ')})` };
+}
+
+export function inWords({ check, text }: Failure): string {
+  return `${check}: ${text}`;
 }
 
 /** The history, byte by byte, in one word. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { SimFleet } from './sim-fleet.ts';
 import type { SimWorld } from './sim-world.ts';
-import { historyHash, runSeed } from './simulate.ts';
+import { historyHash, inWords, runSeed } from './simulate.ts';
 
 const SEEDS = 2000;
 /** They take less than a minute on two idle cores. */
@@ -56,7 +56,9 @@ test.each<[name: string, meddle: (world: SimWorld) => void, seen: RegExp]>([
   ['the stream gets nothing of what is marked sent', dropEntries, /stream_loss/],
 ])('it is noticed when %s', { timeout: 60_000 }, async (_name, meddle, seen) => {
   const failures: string[] = [];
-  for (let seed = 1; seed <= 8; seed++) failures.push(...(await runSeed(seed, { meddle })).failures);
+  for (let seed = 1; seed <= 8; seed++) {
+    failures.push(...(await runSeed(seed, { meddle })).failures.map(inWords));
+  }
   expect(failures.filter((failure) => seen.test(failure))).not.toEqual([]);
 });
 

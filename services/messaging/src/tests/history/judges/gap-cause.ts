@@ -62,8 +62,9 @@ function wasAway(conversation: FinalConversation, to: number, member: Member | u
   return member.unsure || to < Math.max(...joined);
 }
 
-function isMissing(run: Run, { conversationId, rows }: FinalConversation, seq: number): boolean {
-  return !rows.has(seq) || run.wasTouched('delete_row', conversationId, seq);
+/** What has expired since is not missing: the floor was there before the row went. */
+function isMissing(run: Run, { conversationId, floor, rows }: FinalConversation, seq: number): boolean {
+  return (seq > floor && !rows.has(seq)) || run.wasTouched('delete_row', conversationId, seq);
 }
 
 /** A row that was dead and is not any more has been requeued: its replay_no says so. */

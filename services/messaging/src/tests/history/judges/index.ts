@@ -9,8 +9,9 @@ import { afterRemoval, nonMember } from './membership.ts';
 import { aboveCursor, clientRule, silentGap, stepBack } from './order.ts';
 import { replayLost } from './replays.ts';
 import { resetCause } from './resets.ts';
+import { outsiderPost } from './senders.ts';
 import { settling } from './settling.ts';
-import { streamLoss, streamOrder } from './stream.ts';
+import { streamLoss, streamOrder, undispatched } from './stream.ts';
 
 /** Every judge. */
 export const JUDGES: readonly Judge[] = [
@@ -38,4 +39,6 @@ export const JUDGES: readonly Judge[] = [
   logHole,
   streamOrder,
   streamLoss,
+  undispatched,
+  outsiderPost,
 ];

@@ -1,3 +1,4 @@
+import { rowState } from '../final-state.ts';
 import type { Judge } from '../judge.ts';
 
 /** What has not been on the stream yet goes on it in the order of the conversation; copies and replays do not count. */
@@ -22,30 +23,58 @@ export const streamOrder: Judge = {
   },
 };
 
-/** What is marked sent is on the stream. */
+/** What is marked sent is on the stream, a replay of it too. */
 export const streamLoss: Judge = {
   check: 'stream_loss',
   begin(run, report) {
-    const seen = new Set<object>();
+    /** Each with its last replay. */
+    const seen = new Map<object, number>();
     return {
-      entry: (_event, message) => void seen.add(message),
+      entry: ({ replay }, message) => void seen.set(message, Math.max(seen.get(message) ?? 0, replay)),
       finish(final) {
         const since = run.observedSince;
         if (since === undefined) return;
         for (const { conversationId, rows } of final.conversations.values()) {
           const messages = run.conversations.get(conversationId)?.messages;
-          for (const { seq, status, messageId } of rows.values()) {
+          for (const { seq, status, messageId, replayNo } of rows.values()) {
             const message = messages?.get(messageId);
-            if (status !== 'sent' || message === undefined || seen.has(message)) continue;
+            if (status !== 'sent' || message === undefined) continue;
+            const replay = seen.get(message) ?? -1;
+            if (replay >= replayNo) continue;
             if (message.attempts === 0 || message.firstPostedAt < since) continue;
             report({
               at: undefined,
               conversationId,
-              text: `row ${seq} is marked sent, and was never on the stream`,
+              text: `row ${seq} is marked sent, and ${replay < 0 ? 'was' : `its replay ${replayNo} was`} never on the stream`,
             });
           }
         }
       },
     };
   },
+};
+
+/** Whatever is committed goes on the stream, once the faults are over. */
+export const undispatched: Judge = {
+  check: 'undispatched',
+  begin: (run, report, { settleWithinMs }) => ({
+    finish(final, ended) {
+      if (!ended || run.observedSince === undefined) return;
+      const faultsEndedAt = run.faultsEndedAt();
+      for (const { conversationId, rows } of final.conversations.values()) {
+        const { lastPostAt } = run.conversation(conversationId);
+        if (!(run.endedAt! - Math.max(faultsEndedAt, lastPostAt) > settleWithinMs)) continue;
+        // Behind a row that is being retried everything waits.
+        const all = [...rows.values()];
+        if (all.some((row) => rowState(row) === 'retrying')) continue;
+        const { length } = all.filter(({ status }) => status === 'pending');
+        if (length === 0) continue;
+        report({
+          at: undefined,
+          conversationId,
+          text: `${length} rows are pending, and nobody dispatches them`,
+        });
+      }
+    },
+  }),
 };
