@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 const NEEDS_SERVERS = [
   'services/messaging/src/tests/{contract,integration}/**/*.test.ts',
   '{packages,services}/*/src/**/*.{pg,redis,servers}.test.ts',
+  'deploy/src/**/*.servers.test.ts',
 ];
 
 /** In a real Chromium. */
@@ -24,7 +25,7 @@ export default defineConfig({
           isolate: false,
           include: [
             '{apps,packages,services}/*/src/**/*.test.ts',
-            'bench/src/**/*.test.ts',
+            '{bench,deploy}/src/**/*.test.ts',
             'scripts/**/*.test.ts',
           ],
           exclude: [...NEEDS_SERVERS, NEEDS_BROWSER],

@@ -1,6 +1,7 @@
 // What the tests need beside npm packages; fetched before they run, so that no test waits for a download.
 import {
   ensureChromium,
+  ensureKubectl,
   ensurePostgres,
   ensurePrometheus,
   ensurePsql,
@@ -16,3 +17,4 @@ await ensureRedis({ progress });
 await ensurePsql({ progress });
 await ensurePrometheus({ progress });
 await ensureChromium({ progress });
+await ensureKubectl({ progress });

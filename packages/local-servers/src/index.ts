@@ -9,6 +9,7 @@ export { freePort, portIsFree } from './free-port.ts';
 export { ensurePostgres, type PostgresBinaries } from './postgres-binaries.ts';
 export { isRunning, processIdentity, signalProcess } from './processes.ts';
 export { ensurePrometheus, type PrometheusBinaries } from './prometheus-binaries.ts';
+export { ensureKubectl } from './kubectl.ts';
 export { ensurePsql } from './psql.ts';
 export { ensureRedis, type RedisBinaries } from './redis-binaries.ts';
 export { ServerProcess, type ServerProcessOptions } from './server-process.ts';
