@@ -268,6 +268,18 @@ export interface DispatchRound {
   readonly full: readonly number[];
 }
 
+/**
+ * When a bucket's recent rows go on the stream once more. Due in another life of the server than the bucket was served
+ * in before, at once and once for all dispatchers; a bucket that was never served takes the first life that it sees.
+ * Due as well after a reconnect to the same life, unless it was done less than `everyMs` ago.
+ */
+export interface ResendRule {
+  readonly life: string;
+  readonly reconnected: boolean;
+  readonly withinMs: number;
+  readonly everyMs: number;
+}
+
 export interface DispatchLog {
   /** Buckets (0…63) with a pending row whose conversation is not parked. */
   pendingBuckets(): Promise<number[]>;
@@ -285,14 +297,14 @@ export interface DispatchLog {
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<readonly Verdict[]>,
   ): Promise<DispatchRound>;
   /**
-   * Has the rows of a bucket that were dispatched since `sinceMs` published once more, in order, without touching
-   * them, unless that was done for this bucket less than `everyMs` ago. Returns how many.
+   * Has the rows of a bucket that were dispatched within `withinMs` published once more, in order, without touching
+   * them, where that is due (`ResendRule`). Returns how many; undefined: another dispatcher owns the bucket now.
    */
   resendBucket(
     bucket: number,
-    options: { readonly withinMs: number; readonly everyMs: number },
+    rule: ResendRule,
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<void>,
-  ): Promise<number>;
+  ): Promise<number | undefined>;
   /** The backlog's gauges. */
   backlog(): Promise<{ pending: number; oldestPendingSeconds: number; deadRows: number }>;
 }
@@ -317,6 +329,16 @@ export interface StreamAppend {
   readonly failure?: { readonly kind: 'outage' | 'connection' | 'entry'; readonly reason: string };
 }
 
+/** The server that a connection leads to. */
+export interface StreamServer {
+  /** Another one after a restart or a failover, when what was acknowledged may be gone. */
+  readonly life: string;
+  /** There was a connection before this one. */
+  readonly reconnected: boolean;
+  /** How long there was none. */
+  readonly downMs: number;
+}
+
 export interface StreamWriter {
   /** Redis is known to be down: no transaction is worth opening. */
   readonly available: boolean;
@@ -324,8 +346,8 @@ export interface StreamWriter {
   append(partition: number, entries: readonly StreamMessage[]): Promise<StreamAppend>;
   /** Whether a fresh command is answered now: tells an outage from a poison row. */
   ping(): Promise<boolean>;
-  /** `listener` is called after a reconnect, a change of role or of run id: Redis may have lost entries. */
-  onMemoryLost(listener: () => void): void;
+  /** `listener` is called with each connection, the first one included: behind it Redis may have lost entries. */
+  onConnected(listener: (server: StreamServer) => void): void;
 }
 
 /** An entry read from the stream. */

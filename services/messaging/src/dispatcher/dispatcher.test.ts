@@ -354,6 +354,24 @@ describe('Dispatcher', () => {
     expect(log.rows.map((row) => row.attempts)).toEqual([0, 0, 0]);
   });
 
+  it('sends again what another life of Redis has lost, soon after the last time and after a long outage', async () => {
+    log.add(conversationIn(1), 1);
+    dispatcher.start();
+    await clock.advance(1_000);
+    const restart = async (downMs: number) => {
+      redis.goDown();
+      redis.loseMemory();
+      await clock.advance(downMs);
+      redis.comeUp();
+      await clock.advance(5_000);
+    };
+    await restart(100);
+    await restart(100);
+    expect(await valueOf(metrics.dispatchResent)).toBe(2);
+    await restart(60_000);
+    expect(await valueOf(metrics.dispatchResent)).toBe(3);
+  });
+
   it('sends a bucket again later when another dispatcher owns it', async () => {
     log.add(conversationIn(1), 1);
     dispatcher.start();

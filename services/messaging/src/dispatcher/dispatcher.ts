@@ -4,7 +4,7 @@ import { reasonOf } from '../errors.ts';
 import { Latch } from '../latch.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import type { BusSubscriber, DispatchLog, OutboxRow, StreamWriter, Verdict } from '../ports.ts';
+import type { BusSubscriber, DispatchLog, OutboxRow, StreamServer, StreamWriter, Verdict } from '../ports.ts';
 import { decodeWake } from '../wake-message.ts';
 import { BucketQueue } from './bucket-queue.ts';
 import { DispatchFigures } from './dispatch-figures.ts';
@@ -63,6 +63,7 @@ export class Dispatcher {
   readonly #recovery: Recovery;
   readonly #figures: DispatchFigures;
   readonly #suspicions = new Map<number, Suspicion>();
+  #server: (StreamServer & { readonly connectedAt: number }) | undefined;
   /** Buckets whose recent rows Redis may have lost. */
   readonly #forgotten = new Set<number>();
   readonly #tickNow = new Latch();
@@ -77,9 +78,11 @@ export class Dispatcher {
     this.#recovery = new Recovery(options.clock);
     this.#figures = new DispatchFigures(options);
     const { writer, bus } = options;
-    writer.onMemoryLost(() => {
+    writer.onConnected((server) => {
+      this.#server = { ...server, connectedAt: options.clock.monotonic() };
       for (const bucket of this.#fromRandom(ALL_BUCKETS)) this.#forgotten.add(bucket);
-      this.#queue.add(this.#forgotten);
+      // A process that has just begun knows of no loss: it compares lives when a bucket is due anyway.
+      if (server.reconnected) this.#queue.add(this.#forgotten);
     });
     // Lost with the connection, the subscription is made again with the next; the tick stands in meanwhile.
     bus?.onReady(() => void bus.subscribe(['wake']).catch(() => {}));
@@ -173,7 +176,9 @@ export class Dispatcher {
         metrics.dispatchTicks.inc({ result: 'empty' });
         end();
       }
-      this.#queue.add(this.#fromRandom([...buckets, ...this.#forgotten]));
+      this.#queue.add(
+        this.#fromRandom([...buckets, ...(this.#server?.reconnected === true ? this.#forgotten : [])]),
+      );
       this.#setLanes();
     } catch (error) {
       this.#fail(reasonOf(error));
@@ -203,13 +208,12 @@ export class Dispatcher {
     };
     const end = metrics.dispatchTickDurationSeconds.startTimer();
     try {
-      for (const bucket of buckets) {
-        if (this.#forgotten.has(bucket)) await resendBucket(bucket, { log, writer, metrics, partition });
-      }
+      await this.#resend(
+        buckets.filter((bucket) => this.#forgotten.has(bucket)),
+        partition,
+      );
       const round = await log.dispatchBuckets(buckets, { limit: settings.batchSize }, publish);
       this.#figures.count(round);
-      // Busy now, another dispatcher's batch may have kept it from being sent again.
-      for (const bucket of buckets) if (!round.busy.includes(bucket)) this.#forgotten.delete(bucket);
       if (trouble !== undefined) return await this.#meetTrouble(buckets, trouble);
       for (const bucket of buckets) this.#suspicions.delete(bucket);
       if (round.picked > 0) this.#recovery.succeeded();
@@ -220,6 +224,19 @@ export class Dispatcher {
       this.#fail(reasonOf(error), buckets);
     } finally {
       end();
+    }
+  }
+
+  async #resend(buckets: readonly number[], partition: number): Promise<void> {
+    const { log, writer, metrics, clock } = this.#options;
+    const server = this.#server;
+    if (server === undefined) return;
+    for (const bucket of buckets) {
+      const connectedMs = clock.monotonic() - server.connectedAt;
+      const options = { log, writer, metrics, partition, server, connectedMs };
+      const isDone = (await resendBucket(bucket, options)) !== undefined;
+      // Another connection meanwhile: another loss.
+      if (isDone && this.#server === server) this.#forgotten.delete(bucket);
     }
   }
 

@@ -1,15 +1,29 @@
 import { Fault } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import type { DispatchLog, LogMessage, OutboxRow, StreamMessage, StreamWriter } from '../ports.ts';
+import type {
+  DispatchLog,
+  LogMessage,
+  OutboxRow,
+  StreamMessage,
+  StreamServer,
+  StreamWriter,
+} from '../ports.ts';
 
-/** Rows dispatched within this time are sent again, and each bucket once in it, whoever does it. */
+/** Rows dispatched within this time before the loss are sent again. */
 const RESEND_WITHIN_MS = 30_000;
+/** After a reconnect to the same server, each bucket once in this time, whoever does it. */
+const RESEND_EVERY_MS = 30_000;
+/** An outage that took longer counts as this long: what other dispatchers sent meanwhile has a bound. */
+const DOWN_MAX_MS = 10 * 60_000;
 
 export interface ResendOptions {
   readonly log: DispatchLog;
   readonly writer: StreamWriter;
   readonly metrics: Metrics;
   readonly partition: number;
+  readonly server: StreamServer;
+  /** Since the connection was made. */
+  readonly connectedMs: number;
 }
 
 /**
@@ -19,23 +33,28 @@ export interface ResendOptions {
  */
 export async function resendBucket(
   bucket: number,
-  { log, writer, metrics, partition }: ResendOptions,
-): Promise<number> {
-  const options = { withinMs: RESEND_WITHIN_MS, everyMs: RESEND_WITHIN_MS };
-  return log.resendBucket(bucket, options, async (rows, epoch) => {
-    let entries = rows
-      .filter(isSendable)
-      .map((row): StreamMessage => ({ epoch, resent: true, message: row.message }));
-    while (entries.length > 0) {
-      const { appended, failure } = await writer.append(partition, entries);
-      metrics.dispatchPublished.inc(appended);
-      metrics.dispatchResent.inc(appended);
-      if (failure !== undefined && failure.kind !== 'entry')
-        throw new Fault('unavailable', `redis: ${failure.reason}`);
-      // It was on the stream once; refused now, it is left to the readers' own healing.
-      entries = entries.slice(appended + (failure === undefined ? 0 : 1));
-    }
-  });
+  { log, writer, metrics, partition, server, connectedMs }: ResendOptions,
+): Promise<number | undefined> {
+  const { life, reconnected, downMs } = server;
+  const withinMs = RESEND_WITHIN_MS + Math.min(DOWN_MAX_MS, downMs + connectedMs);
+  return log.resendBucket(
+    bucket,
+    { life, reconnected, withinMs, everyMs: RESEND_EVERY_MS },
+    async (rows, epoch) => {
+      let entries = rows
+        .filter(isSendable)
+        .map((row): StreamMessage => ({ epoch, resent: true, message: row.message }));
+      while (entries.length > 0) {
+        const { appended, failure } = await writer.append(partition, entries);
+        metrics.dispatchPublished.inc(appended);
+        metrics.dispatchResent.inc(appended);
+        if (failure !== undefined && failure.kind !== 'entry')
+          throw new Fault('unavailable', `redis: ${failure.reason}`);
+        // It was on the stream once; refused now, it is left to the readers' own healing.
+        entries = entries.slice(appended + (failure === undefined ? 0 : 1));
+      }
+    },
+  );
 }
 
 function isSendable(row: OutboxRow): row is OutboxRow & { readonly message: LogMessage } {

@@ -88,6 +88,11 @@ export class Feeds {
     return taken;
   }
 
+  /** Channels of the most recently active ones, the latest first. */
+  recentChannels(): Channel[] {
+    return Array.from(this.#recent, channelOf).reverse();
+  }
+
   recent(): IterableIterator<Feed> {
     return this.#recent.values();
   }

@@ -90,6 +90,7 @@ export class Hub {
       clock,
       log,
       onConfirmed: (channels) => this.#confirmedAgain(channels),
+      mostActive: () => this.feeds.recentChannels(),
     });
     this.feeds = new Feeds({
       reads: this.reads,
@@ -192,7 +193,10 @@ export class Hub {
       .catch((error: unknown) => this.#background(error));
   }
 
-  /** Reads a position's replay window and sends what is in it, as far as the credit goes. */
+  /**
+   * Reads a position's replay window and sends what is in it, as far as the credit goes. Its messages are older than
+   * any membership, so their own members_version cannot tell of a removal: the membership is read after them.
+   */
   sendReplays(position: Position): void {
     if (position.reading) return;
     position.reading = true;
@@ -200,8 +204,12 @@ export class Hub {
     const from = Math.max(position.replayFrom, position.joinedSeq);
     const to = Math.min(position.replayTo, position.cursor);
     position.dropReplays();
-    this.reads
-      .replays({ conversationId: feed.conversationId, from, to })
+    const readWindow = async () => {
+      const page = await this.reads.replays({ conversationId: feed.conversationId, from, to });
+      if (!position.isOperators && page.items.length > 0) await this.#checkMember(position);
+      return page;
+    };
+    readWindow()
       .then(({ items, complete }) => {
         position.reading = false;
         if (!session.has(position)) return;
@@ -220,6 +228,13 @@ export class Hub {
         session.due(position);
       })
       .catch((error: unknown) => this.#background(error));
+  }
+
+  async #checkMember(position: Position): Promise<void> {
+    const { session, feed } = position;
+    const answer = await this.reads.members(feed.conversationId, [session.userId]);
+    if (session.has(position))
+      session.applyMember(position, answer?.members.get(session.userId), answer?.membersVersion ?? 0);
   }
 
   /** The log was set back: every connection begins anew. */

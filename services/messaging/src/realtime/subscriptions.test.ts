@@ -10,13 +10,15 @@ function scene() {
   const bus = new MemoryBus({ clock });
   const subscriber = bus.subscriber();
   const confirmedAgain: Channel[][] = [];
+  const active: Channel[] = [];
   const subscriptions = new Subscriptions({
     bus: subscriber,
     clock,
     log: silentLog,
     onConfirmed: (channels) => confirmedAgain.push([...channels]),
+    mostActive: () => active,
   });
-  return { clock, bus, subscriber, subscriptions, confirmedAgain };
+  return { clock, bus, subscriber, subscriptions, confirmedAgain, active };
 }
 
 test('a channel is held once its subscription is confirmed', async () => {
@@ -47,6 +49,17 @@ test('a lost connection is made good, and what was not heard meanwhile is named'
   await clock.advance(2000);
   expect(subscriber.has('c:one')).toBe(true);
   expect(confirmedAgain).toEqual([['c:one']]);
+});
+
+test('after a loss the most active channels are subscribed first', async () => {
+  const { clock, bus, subscriptions, confirmedAgain, active } = scene();
+  const channels = Array.from({ length: 600 }, (_, n): Channel => `c:${n}`);
+  await Promise.all([...channels.map((channel) => subscriptions.hold(channel)), clock.advance(5000)]);
+  active.push('c:7', 'c:gone', 'c:3');
+  bus.loseConnections();
+  await clock.advance(5000);
+  expect(confirmedAgain[0]!.slice(0, 3)).toEqual(['c:7', 'c:3', 'c:599']);
+  expect(confirmedAgain.flat().sort()).toEqual(channels.toSorted());
 });
 
 test('more channels than a piece holds go one piece after another, the last wanted first', async () => {

@@ -18,7 +18,8 @@ interface Held {
 
 /**
  * The channels that this pod listens to. The bus knows only one connection's subscriptions; this class knows what
- * is wanted, and makes it so again after the connection was lost, in pieces, the channels wanted last first.
+ * is wanted, and makes it so again after the connection was lost, in pieces: the most active channels first, then
+ * those that were wanted last.
  * `onConfirmed` is called with every piece that a new connection has confirmed after a loss: whatever was
  * published meanwhile was not heard, so the hub compares those conversations with the log.
  */
@@ -27,6 +28,7 @@ export class Subscriptions {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #onConfirmed: (channels: readonly Channel[]) => void;
+  readonly #mostActive: () => readonly Channel[];
   readonly #wanted = new Map<Channel, Held>();
   #queue: Channel[] = [];
   #working = false;
@@ -39,11 +41,14 @@ export class Subscriptions {
     clock: Clock;
     log: Log;
     onConfirmed: (channels: readonly Channel[]) => void;
+    /** Channels that are subscribed before all others after a loss, the first one first. */
+    mostActive?: () => readonly Channel[];
   }) {
     this.#bus = options.bus;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#onConfirmed = options.onConfirmed;
+    this.#mostActive = options.mostActive ?? (() => []);
     this.#bus.onLost(() => this.#lost());
     this.#bus.onReady(() => this.#ready());
   }
@@ -89,7 +94,8 @@ export class Subscriptions {
   }
 
   #ready(): void {
-    this.#queue = [...this.#wanted.keys()].reverse();
+    const first = this.#mostActive().filter((channel) => this.#wanted.has(channel));
+    this.#queue = [...new Set([...first, ...[...this.#wanted.keys()].reverse()])];
     this.#work();
   }
 

@@ -18,6 +18,7 @@ export class MemoryConnection {
   readonly #onReady: (() => void)[] = [];
   #broken = breakable();
   #up: boolean;
+  #lostAt: number | undefined;
   #reachable = true;
   #closed = false;
 
@@ -29,6 +30,11 @@ export class MemoryConnection {
 
   get up(): boolean {
     return this.#up;
+  }
+
+  /** For how long there has been no connection since the last one; 0 before the first loss. */
+  get downMs(): number {
+    return this.#lostAt === undefined ? 0 : this.#clock.monotonic() - this.#lostAt;
   }
 
   /** Aborted when the present connection breaks. */
@@ -48,6 +54,7 @@ export class MemoryConnection {
   break(): void {
     if (!this.#up) return;
     this.#up = false;
+    this.#lostAt = this.#clock.monotonic();
     this.#broken.abort();
     for (const listener of this.#onLost) listener();
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Fault } from '../../errors.ts';
-import type { DispatchLog, DispatchRound, OutboxRow, Verdict } from '../../ports.ts';
+import type { DispatchLog, DispatchRound, OutboxRow, ResendRule, Verdict } from '../../ports.ts';
 import type { StoredMessage } from './log-state.ts';
 import type { MemoryLogContext } from './memory-log.ts';
 import { toLogMessage } from './memory-reader-log.ts';
@@ -20,6 +20,7 @@ interface Claim {
 export class MemoryDispatchLog implements DispatchLog {
   readonly #log: MemoryLogContext;
   readonly #resentAt = new Map<number, number>();
+  readonly #lives = new Map<number, string>();
 
   constructor(log: MemoryLogContext) {
     this.#log = log;
@@ -62,22 +63,31 @@ export class MemoryDispatchLog implements DispatchLog {
 
   async resendBucket(
     bucket: number,
-    options: { readonly withinMs: number; readonly everyMs: number },
+    { life, reconnected, withinMs, everyMs }: ResendRule,
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<void>,
-  ): Promise<number> {
+  ): Promise<number | undefined> {
     const claim = await this.#log.transact(() => {
+      if (this.#log.heldBuckets.has(bucket)) return undefined;
       const now = this.#log.clock.now();
-      const due = now - (this.#resentAt.get(bucket) ?? -Infinity) > options.everyMs;
-      if (this.#log.heldBuckets.has(bucket) || !due) return undefined;
-      return this.#own([bucket], this.#dispatchedSince(bucket, now - options.withinMs));
+      const known = this.#lives.get(bucket);
+      const due =
+        (known !== undefined && known !== life) ||
+        (reconnected && now - (this.#resentAt.get(bucket) ?? -Infinity) > everyMs);
+      if (!due) {
+        this.#lives.set(bucket, life);
+        return 'done';
+      }
+      return this.#own([bucket], this.#dispatchedSince(bucket, now - withinMs));
     });
-    if (claim === undefined) return 0;
+    if (claim === undefined) return undefined;
+    if (claim === 'done') return 0;
     try {
       const rows = claim.rows.map((row) => this.#toOutboxRow(row)).filter((row) => row.message !== undefined);
       if (rows.length > 0) await publish(rows, claim.epoch);
       await this.#log.transact(() => {
         claim.assertOwned();
         this.#resentAt.set(bucket, this.#log.clock.now());
+        this.#lives.set(bucket, life);
       });
       return rows.length;
     } finally {

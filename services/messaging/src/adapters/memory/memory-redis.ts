@@ -31,6 +31,7 @@ export class MemoryRedis {
   readonly #connections = new Set<MemoryConnection>();
   readonly #blocked = new Set<() => void>();
   #up = true;
+  #lives = 1;
 
   constructor({ maxLength = 1_000_000, latencyMs = () => 0, ...options }: MemoryRedisOptions) {
     this.#options = { ...options, maxLength, latencyMs };
@@ -38,6 +39,11 @@ export class MemoryRedis {
 
   get up(): boolean {
     return this.#up;
+  }
+
+  /** See StreamServer. */
+  get life(): string {
+    return `life-${this.#lives}`;
   }
 
   /** Entries that were handed out and not acknowledged, and those that a group has not read, over all partitions. */
@@ -72,6 +78,12 @@ export class MemoryRedis {
   loseConnections(): void {
     this.goDown();
     this.comeUp();
+  }
+
+  /** While it is down: it will come up as another server, and empty. */
+  loseMemory(): void {
+    this.#lives += 1;
+    this.flushAll();
   }
 
   /** Everything on it is gone, groups included; connections live. */
@@ -113,10 +125,10 @@ export class MemoryRedis {
     return [...all].toSorted((a, b) => a - b);
   }
 
-  /** Calls `wake` when something changes that a blocked read waits for, until `signal` is aborted. */
-  onChange(wake: () => void, signal: AbortSignal): void {
+  /** Calls `wake` when something changes that a blocked read waits for, until what it returns is called. */
+  onChange(wake: () => void): () => void {
     this.#blocked.add(wake);
-    signal.addEventListener('abort', () => this.#blocked.delete(wake), { once: true });
+    return () => void this.#blocked.delete(wake);
   }
 
   wakeBlocked(): void {

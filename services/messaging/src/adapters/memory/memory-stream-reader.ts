@@ -88,25 +88,30 @@ export class MemoryStreamReader implements StreamReader {
     // While the command was on its way.
     if (signal.aborted) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      const waiting = new AbortController();
-      const finish = (entries: StreamEntry[]) => {
-        waiting.abort();
+      const stopWaiting = () => {
         timer.cancel();
+        forget();
+        signal.removeEventListener('abort', interrupt);
+        broken.removeEventListener('abort', giveUp);
+      };
+      const finish = (entries: StreamEntry[]) => {
+        stopWaiting();
         resolve(entries);
       };
+      const interrupt = () => finish([]);
       const look = () => {
         const entries = this.#read();
         if (entries.length > 0) finish(entries);
       };
       const giveUp = () => {
-        waiting.abort();
-        timer.cancel();
+        stopWaiting();
         reject(connectionLost());
       };
       const timer = clock.setTimer(blockMs, () => finish([]));
-      signal.addEventListener('abort', () => finish([]), { signal: waiting.signal });
-      broken.addEventListener('abort', giveUp, { signal: waiting.signal });
-      this.#redis.onChange(look, waiting.signal);
+      // Removed by hand: with a `signal` of their own the listeners, and all that they know, would outlive the run.
+      signal.addEventListener('abort', interrupt);
+      broken.addEventListener('abort', giveUp);
+      const forget = this.#redis.onChange(look);
       look();
     });
   }

@@ -1,4 +1,4 @@
-import type { StreamAppend, StreamMessage, StreamWriter } from '../../ports.ts';
+import type { StreamAppend, StreamMessage, StreamServer, StreamWriter } from '../../ports.ts';
 import type { MemoryConnection } from './memory-connection.ts';
 import type { MemoryRedis } from './memory-redis.ts';
 
@@ -53,7 +53,10 @@ export class MemoryStreamWriter implements StreamWriter {
     }
   }
 
-  onMemoryLost(listener: () => void): void {
-    this.connection.onReady(listener);
+  onConnected(listener: (server: StreamServer) => void): void {
+    const tell = (reconnected: boolean) =>
+      listener({ life: this.#redis.life, reconnected, downMs: this.connection.downMs });
+    if (this.connection.up) queueMicrotask(() => tell(false));
+    this.connection.onReady(() => tell(true));
   }
 }

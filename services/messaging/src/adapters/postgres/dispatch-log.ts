@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { DispatchLog, DispatchRound, OutboxRow, Verdict } from '../../ports.ts';
+import type { DispatchLog, DispatchRound, OutboxRow, ResendRule, Verdict } from '../../ports.ts';
 import { CLAIM_COLUMNS, toOutboxRow, type ClaimedRow } from './claimed-row.ts';
 import { markVerdicts } from './mark-verdicts.ts';
 import type { PostgresPool, Session } from './pool.ts';
@@ -137,12 +137,12 @@ export class PostgresDispatchLog implements DispatchLog {
 
   resendBucket(
     bucket: number,
-    options: { readonly withinMs: number; readonly everyMs: number },
+    rule: ResendRule,
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<void>,
-  ): Promise<number> {
+  ): Promise<number | undefined> {
     return this.#pool.session((session) =>
       session.transaction(BEGIN_OWNERSHIP, () =>
-        resendBucket(session, { bucket, ...options, payloadLimitBytes: this.#payloadLimitBytes }, publish),
+        resendBucket(session, { bucket, ...rule, payloadLimitBytes: this.#payloadLimitBytes }, publish),
       ),
     );
   }

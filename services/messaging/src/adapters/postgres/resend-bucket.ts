@@ -1,16 +1,17 @@
-import type { OutboxRow } from '../../ports.ts';
+import type { OutboxRow, ResendRule } from '../../ports.ts';
 import { CLAIM_COLUMNS, toOutboxRow, type ClaimedRow } from './claimed-row.ts';
 import type { Session } from './pool.ts';
 
 /** Rows are fetched and published in pieces of so many. */
 const PIECE_ROWS = 256;
 
-/** No row: owned by another dispatcher, or done recently. Index: dispatch_bucket's primary key. */
-const OWN_BUCKET_DUE = {
-  name: 'own-bucket-due',
-  text: `SELECT e.epoch FROM messaging.dispatch_bucket b CROSS JOIN messaging.log_epoch e
-         WHERE b.bucket = $1 AND b.resent_at < clock_timestamp() - $2 * interval '1 millisecond'
-         FOR UPDATE OF b SKIP LOCKED`,
+/** No row: owned by another dispatcher. Index: dispatch_bucket's primary key. */
+const OWN_BUCKET = {
+  name: 'own-bucket-to-resend',
+  text: `SELECT e.epoch, b.redis_life AS life,
+                b.resent_at < clock_timestamp() - $2 * interval '1 millisecond' AS rested
+         FROM messaging.dispatch_bucket b CROSS JOIN messaging.log_epoch e
+         WHERE b.bucket = $1 FOR UPDATE OF b SKIP LOCKED`,
 };
 
 /**
@@ -30,19 +31,34 @@ const FETCH = { name: 'fetch-resend', text: `FETCH ${PIECE_ROWS} FROM resend` };
 
 const MARK_RESENT = {
   name: 'mark-resent',
-  text: 'UPDATE messaging.dispatch_bucket SET resent_at = clock_timestamp() WHERE bucket = $1',
+  text: `UPDATE messaging.dispatch_bucket SET resent_at = clock_timestamp(), redis_life = $2 WHERE bucket = $1`,
 };
+const MARK_LIFE = {
+  name: 'mark-redis-life',
+  text: 'UPDATE messaging.dispatch_bucket SET redis_life = $2 WHERE bucket = $1',
+};
+
+interface Owned {
+  readonly epoch: number;
+  readonly life: string | null;
+  readonly rested: boolean;
+}
 
 /** Inside a transaction: see DispatchLog.resendBucket. Commits. */
 export async function resendBucket(
   session: Session,
-  options: { bucket: number; withinMs: number; everyMs: number; payloadLimitBytes: number },
+  options: ResendRule & { readonly bucket: number; readonly payloadLimitBytes: number },
   publish: (rows: readonly OutboxRow[], epoch: number) => Promise<void>,
-): Promise<number> {
-  const { bucket, withinMs, everyMs, payloadLimitBytes } = options;
-  const [owned] = await session.query<{ epoch: number }>(OWN_BUCKET_DUE, [bucket, everyMs]);
+): Promise<number | undefined> {
+  const { bucket, life, reconnected, withinMs, everyMs, payloadLimitBytes } = options;
+  const [owned] = await session.query<Owned>(OWN_BUCKET, [bucket, everyMs]);
+  if (owned === undefined) {
+    await session.command('COMMIT');
+    return undefined;
+  }
   let resent = 0;
-  if (owned !== undefined) {
+  const isOther = owned.life !== null && owned.life !== life;
+  if (isOther || (reconnected && owned.rested)) {
     await session.execute(OPEN_CURSOR, [bucket, withinMs, payloadLimitBytes]);
     for (;;) {
       const rows = await session.query<ClaimedRow>(FETCH);
@@ -52,7 +68,9 @@ export async function resendBucket(
       resent += piece.length;
       if (rows.length < PIECE_ROWS) break;
     }
-    await session.execute(MARK_RESENT, [bucket]);
+    await session.execute(MARK_RESENT, [bucket, life]);
+  } else if (owned.life === null) {
+    await session.execute(MARK_LIFE, [bucket, life]);
   }
   await session.command('COMMIT');
   return resent;

@@ -112,7 +112,7 @@ describe('a Redis that answers and takes nothing', () => {
   it('was made a replica', async () => {
     const writer = await readyWriter();
     let forgotten = 0;
-    writer.onMemoryLost(() => forgotten++);
+    writer.onConnected(({ reconnected }) => (forgotten += Number(reconnected)));
     await admin.replicaof('127.0.0.1', 1);
     expect(await append(writer)).toEqual(outage('READONLY'));
     expect([writer.available, await writer.ping()]).toEqual([false, false]);
@@ -185,7 +185,7 @@ describe('RedisConnection', () => {
 
   it('reads what a server says of itself', () => {
     const info =
-      '# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\n# Persistence\r\nloading:1\r\n# Replication\r\nrole:slave\r\n';
-    expect(parseServerInfo(info)).toEqual({ runId: 'abc', role: 'slave', loading: true });
+      '# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\nmaster_replid:def\r\n# Persistence\r\nloading:1\r\n# Replication\r\nrole:slave\r\n';
+    expect(parseServerInfo(info)).toEqual({ runId: 'abc', life: 'abc:def', role: 'slave', loading: true });
   });
 });

@@ -20,6 +20,8 @@ export interface RedisConnectionOptions {
 /** What a server says of itself in `INFO`. */
 export interface ServerInfo {
   readonly runId: string;
+  /** Changes with a restart (the run id does) and with a promotion (the replication id does). */
+  readonly life: string;
   readonly role: string;
   readonly loading: boolean;
 }
@@ -54,6 +56,8 @@ export class RedisConnection {
   #retry: Timer | undefined;
   #attempts = 0;
   #generation = 0;
+  /** Monotonic milliseconds: when the last connection was lost. */
+  #lostAt: number | undefined;
   #started = false;
   #closed = false;
 
@@ -69,6 +73,11 @@ export class RedisConnection {
   /** Counts the connections made: 0 before the first. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /** For how long there has been no connection since the last one; 0 before the first. */
+  get downMs(): number {
+    return this.#lostAt === undefined ? 0 : this.#clock.monotonic() - this.#lostAt;
   }
 
   /** `listener` hears of each connection made, before anything is sent on it. */
@@ -219,6 +228,7 @@ export class RedisConnection {
     destroy(link.client);
     if (this.#link !== link) return;
     this.#link = undefined;
+    this.#lostAt = this.#clock.monotonic();
     if (!this.#closed) this.#options.log.warn('redis_lost', { connection: this.#options.name, reason });
     for (const listener of [...this.#onLost]) listener();
     this.#retryLater();
@@ -234,7 +244,9 @@ export class RedisConnection {
 
 export function parseServerInfo(info: string): ServerInfo {
   const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
-  return { runId: field('run_id'), role: field('role'), loading: field('loading') === '1' };
+  const runId = field('run_id');
+  const life = `${runId}:${field('master_replid')}`;
+  return { runId, life, role: field('role'), loading: field('loading') === '1' };
 }
 
 /** The driver's own `disconnect` waits two seconds for the other side's goodbye. */

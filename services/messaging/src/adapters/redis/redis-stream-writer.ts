@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { systemClock, type Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import type { StreamAppend, StreamMessage, StreamWriter } from '../../ports.ts';
+import type { StreamAppend, StreamMessage, StreamServer, StreamWriter } from '../../ports.ts';
 import { REDIS_COMMAND_TIMEOUT_MS, RedisConnection } from './connections.ts';
 import { replyFault, toRedisFault, type RedisFault } from './redis-fault.ts';
 import { pushStreamEntry, STREAM_ENTRY_WIDTH } from './stream-entry.ts';
@@ -87,10 +87,10 @@ export class RedisStreamWriter implements StreamWriter {
     return false;
   }
 
-  onMemoryLost(listener: () => void): void {
-    // A restart, a failover, another run id: each of them is seen as a lost connection first.
-    this.#connection.onReady(() => {
-      if (this.#connection.generation > 1) listener();
+  onConnected(listener: (server: StreamServer) => void): void {
+    this.#connection.onReady((_client, { life }) => {
+      const { generation, downMs } = this.#connection;
+      listener({ life, reconnected: generation > 1, downMs });
     });
   }
 

@@ -18,6 +18,8 @@ const failFirst =
     rows.map((_, index) =>
       index === 0 ? { kind: 'failed', error: 'refused', parkMs } : { kind: 'untouched' },
     );
+/** After a reconnect to the same Redis. */
+const again = { life: 'one', reconnected: true, withinMs: 30_000 };
 const nothing: Publish = () => Promise.reject(new Error('nothing was to be published'));
 
 export function dispatchContract(log: () => LogUnderTest): void {
@@ -129,9 +131,8 @@ export function dispatchContract(log: () => LogUnderTest): void {
     const { bucket } = await filled('a', 'b');
     const result = await round(bucket, async (rows) => {
       expect(await round(bucket, nothing)).toMatchObject({ picked: 0, busy: [bucket], full: [] });
-      expect(await log().dispatch.resendBucket(bucket, { withinMs: 1000, everyMs: 0 }, async () => {})).toBe(
-        0,
-      );
+      const rule = { life: 'a', reconnected: true, withinMs: 1000, everyMs: 0 };
+      expect(await log().dispatch.resendBucket(bucket, rule, async () => {})).toBe(undefined);
       return rows.map(() => ({ kind: 'sent' }));
     });
     expect(result).toMatchObject({ sent: 2, busy: [] });
@@ -376,7 +377,7 @@ export function dispatchContract(log: () => LogUnderTest): void {
 
     const seen: (string | undefined)[] = [];
     const resend = (everyMs: number) =>
-      log().dispatch.resendBucket(bucket, { withinMs: 30_000, everyMs }, async (rows, epoch) => {
+      log().dispatch.resendBucket(bucket, { ...again, everyMs }, async (rows, epoch) => {
         expect(epoch).toBe(await log().reader.readEpoch());
         seen.push(...textsOf(rows));
       });
@@ -389,18 +390,28 @@ export function dispatchContract(log: () => LogUnderTest): void {
     expect(seen).toEqual(['a', 'b']);
   });
 
+  test('in another life of Redis they go again at once, and only then', async () => {
+    const { bucket } = await filled('a', 'b');
+    await round(bucket, sendAll);
+    const resend = (life: string, reconnected: boolean) =>
+      log().dispatch.resendBucket(bucket, { ...again, everyMs: 30_000, life, reconnected }, async () => {});
+    // The first life that a bucket sees is no loss, nor is it for a process that has just begun.
+    expect([await resend('first', false), await resend('first', false)]).toEqual([0, 0]);
+    expect(await resend('second', true)).toBe(2);
+    expect([await resend('second', true), await resend('second', false)]).toEqual([0, 0]);
+    // Soon after the last time, and by a process that knows of no loss.
+    expect(await resend('third', false)).toBe(2);
+    expect(await resend('first', true)).toBe(2);
+  });
+
   test('however much went out, all of it goes again, in order', async () => {
     const texts = Array.from({ length: 600 }, (_, index) => String(index));
     const { bucket } = await filled(...texts);
     expect(await round(bucket, sendAll, 1000)).toMatchObject({ sent: 600 });
     const seen: (string | undefined)[] = [];
-    const resent = await log().dispatch.resendBucket(
-      bucket,
-      { withinMs: 30_000, everyMs: 0 },
-      async (rows) => {
-        seen.push(...textsOf(rows));
-      },
-    );
+    const resent = await log().dispatch.resendBucket(bucket, { ...again, everyMs: 0 }, async (rows) => {
+      seen.push(...textsOf(rows));
+    });
     expect(resent).toBe(600);
     expect(seen).toEqual(texts);
   });
@@ -408,7 +419,7 @@ export function dispatchContract(log: () => LogUnderTest): void {
   test('a resend that fails is due again', async () => {
     const { bucket } = await filled('a');
     await round(bucket, sendAll);
-    const options = { withinMs: 30_000, everyMs: 30_000 };
+    const options = { ...again, everyMs: 30_000 };
     const failure = new Error('redis is gone again');
     const failing = log().dispatch.resendBucket(bucket, options, () => Promise.reject(failure));
     await expect(failing).rejects.toBe(failure);

@@ -260,9 +260,9 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
     it('lives through lost connections, and tells of them', async () => {
       const [writer, reader] = [await harness.writer(), await harness.reader({ blockMs: LONG_MS })];
       let forgotten = 0;
-      let reconnected = 0;
-      writer.onMemoryLost(() => forgotten++);
-      reader.onReconnect(() => reconnected++);
+      let readerReconnected = 0;
+      writer.onConnected(({ reconnected }) => (forgotten += Number(reconnected)));
+      reader.onReconnect(() => readerReconnected++);
       await writer.append(0, conversationMessages(2));
       expect(await reader.readNew(never)).toHaveLength(2);
       const blocked = reader.readNew(never);
@@ -273,7 +273,7 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
       });
       await harness.loseConnections();
       await failed;
-      await eventually(() => expect([forgotten > 0, reconnected > 0]).toEqual([true, true]));
+      await eventually(() => expect([forgotten > 0, readerReconnected > 0]).toEqual([true, true]));
       expect(await eventually(() => reader.readOwnPending(undefined))).toHaveLength(2);
       await eventually(async () =>
         expect(await writer.append(0, conversationMessages(1))).toEqual({ appended: 1 }),

@@ -183,7 +183,7 @@ export class SimNemesis {
     redis.goDown();
     bus.goDown();
     return () => {
-      if (losesAll) redis.flushAll();
+      if (losesAll) redis.loseMemory();
       redis.comeUp();
       bus.comeUp();
     };

@@ -1,6 +1,6 @@
 import { bucketOf } from '../../bucket.ts';
 import type { Clock } from '../../clock.ts';
-import type { DispatchLog, DispatchRound, LogMessage, OutboxRow, Verdict } from '../../ports.ts';
+import type { DispatchLog, DispatchRound, LogMessage, OutboxRow, ResendRule, Verdict } from '../../ports.ts';
 import { streamMessage } from './stream-messages.ts';
 
 interface Row {
@@ -28,6 +28,7 @@ export class TableLog implements DispatchLog {
   #underWay = 0;
   readonly #clock: Clock;
   readonly #resentAt = new Map<number, number>();
+  readonly #lives = new Map<number, string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -92,16 +93,23 @@ export class TableLog implements DispatchLog {
 
   async resendBucket(
     bucket: number,
-    { withinMs, everyMs }: { readonly withinMs: number; readonly everyMs: number },
+    { life, reconnected, withinMs, everyMs }: ResendRule,
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<void>,
-  ): Promise<number> {
+  ): Promise<number | undefined> {
     const now = this.#clock.now();
-    if (this.busy.has(bucket) || now - (this.#resentAt.get(bucket) ?? 0) < everyMs) return 0;
+    if (this.busy.has(bucket)) return undefined;
+    const known = this.#lives.get(bucket);
+    const isOther = known !== undefined && known !== life;
+    if (!isOther && !(reconnected && now - (this.#resentAt.get(bucket) ?? 0) >= everyMs)) {
+      this.#lives.set(bucket, life);
+      return 0;
+    }
     const rows = this.rows.filter(
       (row) => row.status === 'sent' && row.bucket === bucket && row.dispatchedAt >= now - withinMs,
     );
     if (rows.length > 0) await publish(rows, 1);
     this.#resentAt.set(bucket, now);
+    this.#lives.set(bucket, life);
     return rows.length;
   }
 

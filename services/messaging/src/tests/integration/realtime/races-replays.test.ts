@@ -94,6 +94,24 @@ test('a member leaves and comes back while a replay is read: nothing from before
   expect(bob.received.messagesOf(id).map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
 });
 
+test('a removal that nobody heard of: a replay shows nothing to who was removed, and tells them', async () => {
+  const id = randomUUID();
+  const near = await scene.pod({
+    overrides: { publisher: lostOnBus(({ channel }) => channel.startsWith('u:')) },
+  });
+  const far = await scene.pod({ env: { CONSUMER_ENABLED: 'false' } });
+  await scene.conversation(near, ['alice', 'bob'], id);
+  const bob = await scene.connect(far, 'bob');
+  await scene.post(near, 'alice', id, 3);
+  await bob.untilMessages(id, 3);
+  expectStatus(await (await scene.http(near, 'alice')).deleteMember(id, 'bob'), 204);
+  await scene.replay(id);
+  await bob.until(() => bob.received.members.length > 0);
+  expect(bob.received.members).toMatchObject([{ change: 'removed', seq: 3 }]);
+  await bob.ping();
+  expect(replaysOf(bob, id)).toEqual([]);
+});
+
 test('two replays of one message reach a client twice, each with its number', async () => {
   const pod = await scene.pod();
   const id = await scene.conversation(pod, ['alice', 'bob']);

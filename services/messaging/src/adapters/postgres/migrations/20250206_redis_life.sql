@@ -1,0 +1,16 @@
+-- Which life of Redis a bucket was last served in: another one has lost what the earlier acknowledged.
+BEGIN;
+SET LOCAL client_min_messages = warning;
+DO $migration$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('sanctum messaging migrations', 0));
+  IF EXISTS (SELECT FROM messaging.schema_migration WHERE name = '20250206_redis_life') THEN
+    RETURN;
+  END IF;
+
+  ALTER TABLE messaging.dispatch_bucket ADD COLUMN redis_life text;
+
+  INSERT INTO messaging.schema_migration (name) VALUES ('20250206_redis_life');
+END
+$migration$;
+COMMIT;
