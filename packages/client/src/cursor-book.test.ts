@@ -96,6 +96,15 @@ test('only an answer with an id re-seats', () => {
   ]);
 });
 
+test('a seat above the cursor, which another connection has set meanwhile, is a fault', () => {
+  const book = new CursorBook(stored([A, 5]));
+  const conversations = [{ conversation_id: A, status: 'ok' as const, after: 7, head: 7, min: 1 }];
+  expect(book.apply({ type: 'subscribed', conversations })).toMatchObject([
+    { kind: 'fault', conversationId: A },
+  ]);
+  expect(book.cursorOf(A)).toBe(5);
+});
+
 describe('epochs', () => {
   test('the first ready names it', () => {
     const book = new CursorBook();

@@ -151,7 +151,7 @@ export class CursorBook {
 
   #seat(conversationId: string, after: number, frame: ServerFrame & { type: 'subscribed' }): Effect {
     const kind = this.#step(conversationId, { type: 'subscribed', after, own: frame.id !== undefined });
-    return kind === 'seated' ? { kind, conversationId, after } : { kind: 'drop', conversationId, frame };
+    return kind === 'seated' ? { kind, conversationId, after } : ({ kind, conversationId, frame } as Effect);
   }
 
   #refuse(conversationId: string, code: ErrorCode): Effect {

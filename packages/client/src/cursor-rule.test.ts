@@ -148,8 +148,17 @@ describe('subscribed', () => {
     expect(play(UNSEATED, subscribed(7), message(8)).effects).toEqual(['seated', 'deliver']);
   });
 
+  test('above a cursor that it was not asked with is a fault: what lies between would never come', () => {
+    expect(step(seatedAt(5), subscribed(9))).toEqual({ next: seatedAt(5), effect: 'fault' });
+    expect(play(seatedAt(5), subscribed(9), subscribed(5, true), message(6)).effects).toEqual([
+      'fault',
+      'seated',
+      'deliver',
+    ]);
+  });
+
   test('leaves a cursor alone that was not asked about', () => {
-    const { state, effects } = play(seatedAt(5), subscribed(9), message(6));
+    const { state, effects } = play(seatedAt(5), subscribed(5), message(6));
     expect(effects).toEqual(['drop', 'deliver']);
     expect(state.cursor).toBe(6);
   });

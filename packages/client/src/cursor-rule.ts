@@ -42,7 +42,7 @@ export type ConversationEvent =
  * - `drop`: a repeat, or news already known · `moved`: a gap was taken note of;
  * - `seated`: the cursor was set by `subscribed` · `joined`, `left`: membership changed;
  * - `reset`: the cursor is void · `refused`: the server does not serve this conversation to this user;
- * - `fault`: the server broke the rules: subscribe again, then reconnect.
+ * - `fault`: the server broke the rules, or begins above the cursor: subscribe again, then reconnect.
  */
 export type EffectKind =
   | 'deliver'
@@ -126,7 +126,10 @@ function onMember(
 }
 
 function onSubscribed(state: ConversationState, { after, own }: { after: number; own: boolean }): Step {
-  if (state.cursor !== undefined && !own) return { next: state, effect: 'drop' };
+  if (state.cursor !== undefined && !own) {
+    // Asked without this cursor, which another connection has set meanwhile: what lies between would never come.
+    return { next: state, effect: after > state.cursor ? 'fault' : 'drop' };
+  }
   // Above the new seat everything comes again, the gaps among it too.
   const openRanges = upTo(state.openRanges, after);
   return { next: { ...state, cursor: after, openRanges }, effect: 'seated' };

@@ -1,4 +1,4 @@
-import { AckCounter, CursorBook } from '@sanctum/client';
+import { AckCounter, CursorBook, type Effect } from '@sanctum/client';
 import { type HelloFrame, parseCloseReason, type ServerFrame, type SubscribeItem } from '@sanctum/protocol';
 import type { Timer } from '../../clock.ts';
 import type { UnstampedEvent } from '../history/history.ts';
@@ -43,6 +43,8 @@ export class SimConnection {
   #acks: AckCounter | undefined;
   #ackTimer: Timer | undefined;
   #requests = 0;
+  /** Conversations that this connection began above the device's cursor. */
+  readonly #reseats: Effect[] = [];
   #isOver = false;
 
   constructor(
@@ -118,7 +120,7 @@ export class SimConnection {
     const frame = JSON.parse(text) as ServerFrame;
     this.heardAt = this.#world.clock.monotonic();
     const effects = this.#book.apply(frame);
-    if (this.#book !== this.#owner.book) this.#owner.book.apply(frame);
+    const merged = this.#book === this.#owner.book ? effects : this.#owner.book.apply(frame);
     for (const event of frameEvents(this.id, frame, effects[0]?.kind)) this.#note(event);
     if (frame.type === 'ready') {
       this.#acks = new AckCounter(frame.credit);
@@ -128,9 +130,20 @@ export class SimConnection {
     this.#acks?.receive(frame.type, this.heardAt);
     this.#scheduleAck();
     if (frame.type === 'subscribed' && frame.id !== undefined) this.isAsking = false;
+    // Asked for without a cursor that the device's other connection has set meanwhile.
+    if (frame.type === 'subscribed' && merged !== effects) this.#reseats.push(...merged.filter(isFault));
+    this.#reseat();
     if (frame.type === 'caught_up') this.#owner.caughtUp();
     if (frame.type === 'goaway') this.#owner.goaway(frame.reconnect_after_ms);
-    if (effects.some(({ kind }) => kind === 'fault')) this.#owner.fault();
+    if (effects.some(isFault)) this.#owner.fault();
+  }
+
+  #reseat(): void {
+    if (this.isAsking) return;
+    const conversationId = this.#reseats.shift()?.conversationId;
+    const cursor = conversationId === undefined ? undefined : this.#owner.book.cursorOf(conversationId);
+    if (conversationId === undefined || cursor === undefined) return;
+    this.subscribe({ conversation_id: conversationId, after: cursor });
   }
 
   #scheduleAck(): void {
@@ -167,4 +180,8 @@ export class SimConnection {
   #note(event: UnstampedEvent): void {
     this.#world.history.append(event);
   }
+}
+
+function isFault({ kind }: Effect): boolean {
+  return kind === 'fault';
 }
