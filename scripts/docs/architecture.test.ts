@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { migrationNames } from '../../services/messaging/src/adapters/postgres/migrate.ts';
 import { root, sourcesIn, textOf } from './source-facts.ts';
 
 const SERVICE = 'services/messaging/src';
@@ -62,9 +63,7 @@ const allSources = [
   ...sourcesIn(SERVICE),
   ...sourcesIn('packages/client/src'),
   ...sourcesIn('packages/protocol/src'),
-  ...['20250203_message_outbox', '20250204_conversation_members', '20250205_dead_letters_and_retention'].map(
-    (name) => `${SERVICE}/adapters/postgres/migrations/${name}.sql`,
-  ),
+  ...migrationNames.map((name) => `${SERVICE}/adapters/postgres/migrations/${name}.sql`),
 ];
 
 it('every file that ARCHITECTURE.md names exists', () => {

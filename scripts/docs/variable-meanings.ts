@@ -44,10 +44,8 @@ export const meanings: Record<VariableName, string> = {
   JWT_SECRET: 'The secret of HS256 tokens. Outside production one is made and kept in `.sanctum/jwt-secret`',
 
   PAYLOAD_MAX_BYTES: 'Largest ciphertext, decoded',
-  OUTBOX_RETENTION_DAYS:
-    'Read and checked; nothing prunes by itself in this version, see [operations](operations.md#retention)',
-  DLQ_RETENTION_DAYS:
-    'Read and checked; nothing prunes by itself in this version, see [operations](operations.md#retention)',
+  OUTBOX_RETENTION_DAYS: 'Whole days for which messages are kept, see [operations](operations.md#retention)',
+  DLQ_RETENTION_DAYS: 'The same for dead rows and for stream entries that no consumer could use',
   SHUTDOWN_GRACE_MS: 'Time from `SIGTERM` to the forced end of the process, in milliseconds',
   LOG_LEVEL: 'Least level of the log lines that are written',
 };

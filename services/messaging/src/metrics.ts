@@ -6,6 +6,7 @@ const LATENCY_BUCKETS_SECONDS = [
 ];
 const DISPATCH_RESULTS = ['ok', 'empty', 'error', 'paused'] as const;
 const CONSUMER_FAILURES = ['fetch_error', 'parse_error', 'broadcast_failed', 'ack_failed'] as const;
+export const BACKGROUND_JOBS = ['partitions', 'prune_outbox', 'prune_dlq'] as const;
 const GAP_FILL_SOURCES = ['ring', 'postgres'] as const;
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -33,6 +34,17 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
   ) => {
     const metric = new Counter<L>({ name, help, labelNames: [label], registers: [on] });
     for (const value of values) metric.inc({ [label]: value } as Record<L, string>, 0);
+    return metric;
+  };
+
+  const jobGauge = () => {
+    const metric = new Gauge<'job'>({
+      name: 'messaging_background_job_last_success_timestamp_seconds',
+      help: 'When a background job last succeeded, on whichever pod; 0 until this pod has read it',
+      labelNames: ['job'],
+      registers: [registry],
+    });
+    for (const job of BACKGROUND_JOBS) metric.set({ job }, 0);
     return metric;
   };
 
@@ -165,6 +177,22 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
       'Connections that fell behind their socket or credit',
     ),
     transportResumes: counter('transport_resumes_total', 'Connections that came with cursors'),
+
+    backgroundJobLastSuccess: jobGauge(),
+    backgroundJobFailures: labelled(
+      'messaging_background_job_failures_total',
+      'Runs of a background job on this pod that failed',
+      'job',
+      BACKGROUND_JOBS,
+    ),
+    outboxDefaultPartitionRows: gauge(
+      'messaging_outbox_default_partition_rows',
+      'Rows for which there was no partition, counted up to 100,000',
+    ),
+    outboxPartitionsAheadDays: gauge(
+      'messaging_outbox_partitions_ahead_days',
+      'Days from now to the end of the newest partition',
+    ),
 
     httpRequests: new Counter({
       name: 'messaging_http_requests_total',

@@ -3,6 +3,7 @@ import { tooLargeAbove } from '@sanctum/protocol';
 import { createHttpServer } from './adapters/http/http-server.ts';
 import { originAllowed } from './adapters/http/origin.ts';
 import { createTokenVerifier } from './adapters/http/token-verifier.ts';
+import { PostgresBackgroundJobs, PRUNE_TIMEOUT_MS } from './adapters/postgres/background-jobs.ts';
 import { PostgresConversationLog } from './adapters/postgres/conversation-log.ts';
 import { PostgresDeadLetterLog } from './adapters/postgres/dead-letter-log.ts';
 import { PostgresDispatchLog } from './adapters/postgres/dispatch-log.ts';
@@ -23,10 +24,10 @@ import { serveWebSockets } from './adapters/websocket/websocket-server.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { bounds, type Config } from './config.ts';
 import { DISPATCH_LANES, Dispatcher } from './dispatcher/dispatcher.ts';
-import { reasonOf } from './errors.ts';
 import { Intake } from './intake/intake.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { BackgroundJobs } from './operations/background-jobs.ts';
 import { LoopWatch } from './operations/loop-watch.ts';
 import { PathProbe, probeConversationId } from './operations/path-probe.ts';
 import { ReadinessCheck } from './operations/readiness.ts';
@@ -36,8 +37,6 @@ import { Epochs } from './realtime/epochs.ts';
 import { Hub } from './realtime/hub.ts';
 import { encodeWake } from './wake-message.ts';
 
-const HOUR_MS = 60 * 60 * 1000;
-const PARTITIONS_RETRY_MS = 10_000;
 /** How long the start waits for Redis before it goes on without. */
 const REDIS_PATIENCE_MS = 2000;
 
@@ -80,6 +79,7 @@ export async function startServer(
   const readerPool = pool('sanctum-reader', 6, READ_TIMEOUT_MS);
   const dispatchPool = pool('sanctum-dispatcher', DISPATCH_LANES + 2, READ_TIMEOUT_MS);
   const operationsPool = pool('sanctum-operations', 2, OPERATIONS_TIMEOUT_MS);
+  const prunePool = pool('sanctum-prune', 2, PRUNE_TIMEOUT_MS);
   const operations = new PostgresOperations(operationsPool);
   const reader = wrapped(new PostgresReaderLog(readerPool, { payloadLimitBytes }), overrides.reader);
   const deadLetters = new PostgresDeadLetterLog(operationsPool);
@@ -188,6 +188,18 @@ export async function startServer(
     metrics,
     log,
   });
+  const jobs = new BackgroundJobs({
+    board: new PostgresBackgroundJobs({
+      pool: operationsPool,
+      prunePool,
+      operations,
+      pod: config.consumer.name,
+      retention: config.retention,
+    }),
+    clock,
+    metrics,
+    log,
+  });
   const readiness = new ReadinessCheck({
     pingPostgres: () => reader.readEpoch(),
     clock,
@@ -224,8 +236,7 @@ export async function startServer(
     originAllowed: (origin, host) => originAllowed(origin, host, config.websocket.allowedOrigins),
   });
 
-  // What has no partition of its own yet goes to DEFAULT: no reason not to start.
-  await makePartitions();
+  await jobs.makePartitions();
   for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader])
     connection?.start();
   hub.start();
@@ -234,7 +245,7 @@ export async function startServer(
   consumer?.consumer.start();
   await http.listen({ host: config.http.host, port: config.http.port });
   const backgroundWork = Promise.all([
-    keepPartitions(background.signal),
+    jobs.run(background.signal),
     consumer === undefined ? undefined : probe.run(background.signal),
   ]);
   started = true;
@@ -245,25 +256,6 @@ export async function startServer(
     consumer: config.consumer.enabled,
     epoch: epochs.current,
   });
-
-  async function keepPartitions(signal: AbortSignal): Promise<void> {
-    let isDone = true;
-    while (!signal.aborted) {
-      await clock.sleep(isDone ? HOUR_MS : PARTITIONS_RETRY_MS, signal);
-      if (!signal.aborted) isDone = await makePartitions();
-    }
-  }
-
-  /** False: some lock was not to be had, or Postgres is away. */
-  async function makePartitions(): Promise<boolean> {
-    try {
-      await operations.ensurePartitions();
-      return true;
-    } catch (error) {
-      log.warn('partitions_failed', { reason: reasonOf(error) });
-      return false;
-    }
-  }
 
   /** What faces users stops first; what carries accepted messages on stops last. */
   async function drain(): Promise<void> {
@@ -284,7 +276,9 @@ export async function startServer(
     await backgroundWork;
     for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader])
       connection?.close();
-    await Promise.all([intakePool, readerPool, dispatchPool, operationsPool].map((each) => each.end()));
+    await Promise.all(
+      [intakePool, readerPool, dispatchPool, operationsPool, prunePool].map((each) => each.end()),
+    );
     log.info('server_stopped');
   }
   let stopping: Promise<void> | undefined;

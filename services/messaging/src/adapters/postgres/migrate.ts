@@ -37,12 +37,13 @@ export async function migrate(
     await client.query('RESET lock_timeout');
 
     const known = await registered(client);
+    refuseUnknown(known);
     const applied: string[] = [];
     const adopted: string[] = [];
     for (const name of migrationNames) {
       const text = await readFile(new URL(`${name}.sql`, FOLDER), 'utf8');
       const checksum = createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
-      const stored = known.get(name);
+      const stored = known.get(name)?.checksum;
       if (stored === undefined) {
         await client.query(text);
         applied.push(name);
@@ -66,20 +67,49 @@ export async function migrate(
   });
 }
 
-/** What `migrate` would apply; [] when the schema is up to date. */
+/**
+ * What `migrate` would apply; [] when the schema is up to date, or newer in a way that this build can run on.
+ * @throws MigrationError when the schema is newer in another way
+ */
 export async function missingMigrations(url: string): Promise<string[]> {
   return withClient(url, async (client) => {
     const known = await registered(client);
+    refuseUnknown(known);
     return migrationNames.filter((name) => !known.has(name));
   });
 }
 
-/** Registered files with their checksum; null: applied by hand. */
-async function registered(client: pg.Client): Promise<Map<string, string | null>> {
+interface Registered {
+  /** null: applied by hand. */
+  readonly checksum: string | null;
+  /** Builds that know the migration of this name run on the schema without knowing the registered one. */
+  readonly builds_from: string | null;
+}
+
+async function registered(client: pg.Client): Promise<Map<string, Registered>> {
   const table = await client.query(`SELECT to_regclass('messaging.schema_migration') IS NOT NULL AS there`);
   if (!table.rows[0].there) return new Map();
-  const { rows } = await client.query('SELECT name, checksum FROM messaging.schema_migration');
-  return new Map(rows.map((row) => [row.name, row.checksum]));
+  // The first schema has no column `builds_from`.
+  const { rows } = await client.query<Registered & { name: string }>(
+    `SELECT name, checksum, to_jsonb(m) ->> 'builds_from' AS builds_from FROM messaging.schema_migration m`,
+  );
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+/**
+ * A newer build has migrated this database. Where its migrations say that this build can run on them, an old pod may
+ * restart in the middle of a rollout, and a rollback works; in any other case nothing is touched.
+ */
+function refuseUnknown(known: ReadonlyMap<string, Registered>): void {
+  const newest = migrationNames.at(-1)!;
+  const unknown = [...known].filter(([name]) => !migrationNames.includes(name));
+  const barring = unknown.filter(([, { builds_from }]) => builds_from === null || builds_from > newest);
+  const isMissing = migrationNames.some((name) => !known.has(name));
+  const [first] = isMissing ? unknown : barring;
+  if (first === undefined) return;
+  throw new MigrationError(
+    `the database is newer than this build: it has migration ${first[0]}, and this build knows those up to ${newest}: use the build that made it, or a later one`,
+  );
 }
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

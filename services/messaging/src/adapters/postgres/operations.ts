@@ -1,8 +1,9 @@
 import type { PostgresPool } from './pool.ts';
 
+/** Partitions that there always are beyond the present one, which are days unless a soak test squeezes them. */
 const ENSURE_PARTITIONS = {
   name: 'ensure-partitions',
-  text: 'SELECT messaging.ensure_message_outbox_partitions() AS made',
+  text: `SELECT messaging.ensure_message_outbox_partitions(3 * partition_span) AS made FROM messaging.installation`,
 };
 const INSTALLATION_ID = { name: 'installation-id', text: 'SELECT id FROM messaging.installation' };
 /**
@@ -32,7 +33,7 @@ export class PostgresOperations {
     this.#pool = pool;
   }
 
-  /** Makes the partitions of the days to come; returns how many are new. At the start, and hourly. */
+  /** Makes the partitions of the days to come; returns how many are new. */
   async ensurePartitions(): Promise<number> {
     const [row] = await this.#pool.query<{ made: number }>(ENSURE_PARTITIONS);
     return row!.made;

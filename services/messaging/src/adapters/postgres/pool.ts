@@ -69,8 +69,11 @@ export class PostgresPool {
     return this.session((session) => session.query<R>(statement, values));
   }
 
-  /** One connection for several statements. What `work` itself throws passes through as it is. */
-  async session<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  /**
+   * One connection for several statements. What `work` itself throws passes through as it is. `signal` ends what is
+   * under way, on this side at least.
+   */
+  async session<T>(work: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const deadline = performance.now() + this.#callTimeoutMs;
     let client: pg.PoolClient;
     try {
@@ -79,9 +82,13 @@ export class PostgresPool {
       throw toFault(error, 'connect');
     }
     const session = new Session(client, { firstDeadline: deadline, callTimeoutMs: this.#callTimeoutMs });
+    const giveUp = () => session.destroy();
+    signal?.addEventListener('abort', giveUp, { once: true });
     try {
+      signal?.throwIfAborted();
       return await work(session);
     } finally {
+      signal?.removeEventListener('abort', giveUp);
       client.release(session.broken);
     }
   }
@@ -140,7 +147,7 @@ export class Session {
       const [result] = await Promise.all([work(), begun]);
       return result;
     } catch (error) {
-      if (!this.#broken) await this.command('ROLLBACK').catch(() => this.#destroy());
+      if (!this.#broken) await this.command('ROLLBACK').catch(() => this.destroy());
       throw error;
     }
   }
@@ -149,7 +156,7 @@ export class Session {
     const limit =
       this.#firstDeadline === undefined ? this.#callTimeoutMs : this.#firstDeadline - performance.now();
     this.#firstDeadline = undefined;
-    const timer = setTimeout(() => this.#destroy(), Math.max(limit, 1));
+    const timer = setTimeout(() => this.destroy(), Math.max(limit, 1));
     this.#gather();
     try {
       return await this.#client.query(config);
@@ -169,7 +176,7 @@ export class Session {
   }
 
   /** Ends what is under way with an error. `end()` would wait for a server that does not answer. */
-  #destroy(): void {
+  destroy(): void {
     this.#broken = true;
     socketOf(this.#client).destroy();
   }

@@ -25,6 +25,15 @@ describe.each(releases)('migrations on $name', (release) => {
       )
     ).split('\n');
 
+  const register = (url: string, name: string, buildsFrom: string | null) =>
+    psql(
+      url,
+      '-q',
+      '-c',
+      `INSERT INTO messaging.schema_migration (name, checksum, builds_from)
+       VALUES ('${name}', 'x', ${buildsFrom === null ? 'NULL' : `'${buildsFrom}'`})`,
+    );
+
   test('the runner applies every file once', async () => {
     const url = await release.empty();
     expect(await missingMigrations(url)).toEqual(migrationNames);
@@ -74,15 +83,33 @@ describe.each(releases)('migrations on $name', (release) => {
     await expect(migrate(url)).rejects.toThrow(`migration ${migrationNames[1]} was changed`);
   });
 
-  test('a newer database is left as it is', async () => {
+  test('a newer schema that nobody says this build can run on is refused, and left as it is', async () => {
     const url = await release.migrated();
+    await register(url, '29990101_later', null);
+    const refusal = 'the database is newer than this build: it has migration 29990101_later';
+    await expect(migrate(url)).rejects.toThrow(refusal);
+    await expect(missingMigrations(url)).rejects.toThrow(refusal);
+  });
+
+  test('a newer schema that says it serves this build does: an old pod restarts, a rollback works', async () => {
+    const url = await release.migrated();
+    await register(url, '29990101_later', migrationNames.at(-1)!);
+    expect(await migrate(url)).toEqual({ applied: [], adopted: [] });
+    expect(await missingMigrations(url)).toEqual([]);
+    await register(url, '29990102_much_later', '29990101_later');
+    await expect(migrate(url)).rejects.toThrow('it has migration 29990102_much_later');
+  });
+
+  test('a schema that lacks what this build knows and has what it does not is refused', async () => {
+    const url = await release.migrated();
+    await register(url, '29990101_later', migrationNames[0]!);
     await psql(
       url,
       '-q',
       '-c',
-      `INSERT INTO messaging.schema_migration (name, checksum) VALUES ('29990101_later', 'x')`,
+      `DELETE FROM messaging.schema_migration WHERE name = '${migrationNames.at(-1)}'`,
     );
-    expect(await migrate(url)).toEqual({ applied: [], adopted: [] });
+    await expect(migrate(url)).rejects.toThrow('it has migration 29990101_later');
   });
 
   test('an account without privileges migrates its database and runs the service, once it may own intake', async () => {
