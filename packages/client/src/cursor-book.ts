@@ -11,6 +11,7 @@ import {
   type ServerFrame,
 } from '@sanctum/protocol';
 import {
+  above,
   seatedAt,
   step,
   UNSEATED,
@@ -80,6 +81,15 @@ export class CursorBook {
     return [...this.#states]
       .filter(([, state]) => state.openRanges.length > 0)
       .map(([conversationId, state]) => ({ conversationId, ranges: state.openRanges }));
+  }
+
+  /** Gives up the open ranges of a conversation up to a `seq`; whether there were any. */
+  closeRanges(conversationId: string, upTo: number): boolean {
+    const state = this.stateOf(conversationId);
+    const openRanges = above(state.openRanges, upTo);
+    if (openRanges === state.openRanges) return false;
+    this.#states.set(conversationId, { ...state, openRanges });
+    return true;
   }
 
   /** Takes one frame in and says what is to be done. Frames that concern no cursor do nothing. */

@@ -152,6 +152,12 @@ function without(ranges: readonly SeqRange[], seq: number): readonly SeqRange[] 
   return [...ranges.slice(0, at), ...rest, ...ranges.slice(at + 1)];
 }
 
+/** The ranges above a `seq`; the very same list where nothing lies at or below it. */
+export function above(ranges: readonly SeqRange[], seq: number): readonly SeqRange[] {
+  if (ranges.every(([from]) => from > seq)) return ranges;
+  return ranges.filter(([, to]) => to > seq).map(([from, to]) => [Math.max(from, seq + 1), to]);
+}
+
 function upTo(ranges: readonly SeqRange[], last: number): readonly SeqRange[] {
   return ranges.filter(([from]) => from <= last).map(([from, to]) => [from, Math.min(to, last)]);
 }

@@ -1,0 +1,43 @@
+/** A timer that can be stopped; stopping it twice, or after it fired, is harmless. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Time and randomness, handed in so that a test can move them. */
+export interface Clock {
+  /** Wall time, in milliseconds since 1970. May jump. */
+  now(): number;
+  /** Milliseconds that never go back; only differences mean anything. */
+  monotonic(): number;
+  /** A number in [0, 1). */
+  random(): number;
+  /** Calls `action` once after `delayMs`. */
+  setTimer(delayMs: number, action: () => void): Timer;
+}
+
+/** `setTimeout` holds 31 bits and fires at once above them. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  random: () => Math.random(),
+  setTimer(delayMs, action) {
+    const timer = setTimeout(action, Math.min(delayMs, TIMER_MAX_MS));
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+/** Resolves after `delayMs`, or at once when `signal` is aborted; never rejects. */
+export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      timer.cancel();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = clock.setTimer(delayMs, done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

@@ -1,0 +1,78 @@
+import { CREDIT_MAX, CREDIT_MIN, isUserId } from '@sanctum/protocol';
+import type { Cipher } from './cipher.ts';
+import { Client } from './client.ts';
+import { systemClock, type Clock } from './clock.ts';
+import type { WebSocketConstructor } from './connection/web-socket-like.ts';
+import type { Storage, StorageTransaction } from './storage/storage.ts';
+import { TokenSource, type TokenOption } from './token-source.ts';
+
+export interface ConnectOptions<Tx extends StorageTransaction = StorageTransaction> {
+  /** Where the service is, as `https://chat.example`. */
+  readonly url: string;
+  /** Whose device this is: the `sub` of the tokens. */
+  readonly userId: string;
+  /** A token, or better a function that gets one: then it is renewed before it expires. */
+  readonly token: TokenOption;
+  /** What encrypts and decrypts: see `@sanctum/client/webcrypto`. */
+  readonly cipher: Cipher<Tx>;
+  /**
+   * What is kept between runs: `indexedDbStorage` of `@sanctum/client/indexeddb`, `fileStorage` of
+   * `@sanctum/client/node`, one of your own, or `memoryStorage()`, which forgets all. One storage is for one device
+   * of one user, open in one client at a time.
+   */
+  readonly storage: Storage<Tx>;
+  /** `all` (default): every conversation of the user, present and future. `none`: those of `Client.subscribe`. */
+  readonly subscribe?: 'all' | 'none';
+  /** Where conversations begin on a device that has stored nothing yet: `head` (default) or `start`. */
+  readonly begin?: 'head' | 'start';
+  /** How many messages may be under way: 1–1024, 256 unless given. */
+  readonly credit?: number;
+  /** Needed in Node 20, which has none: that of the package `ws`. */
+  readonly WebSocket?: WebSocketConstructor;
+  readonly fetch?: typeof fetch;
+  readonly clock?: Clock;
+}
+
+/**
+ * Opens a device: reads its storage, and goes on sending what waits in its outbox. Resolves without waiting for the
+ * network; the connection for messages begins with the first listener for them.
+ * @throws TypeError for options that cannot work, and whatever the storage throws
+ */
+export async function connect<Tx extends StorageTransaction = StorageTransaction>(
+  options: ConnectOptions<Tx>,
+): Promise<Client<Tx>> {
+  const { userId, cipher, storage, subscribe = 'all', begin = 'head', credit, clock = systemClock } = options;
+  const given: WebSocketConstructor | undefined = options.WebSocket ?? globalThis.WebSocket;
+  if (given === undefined) {
+    throw new TypeError(
+      'there is no WebSocket here (Node has one from 22 on): give `WebSocket` of package ws',
+    );
+  }
+  if (!isUserId(userId)) throw new TypeError('`userId` must have 1 to 255 bytes and no control characters');
+  if (credit !== undefined && !(Number.isInteger(credit) && credit >= CREDIT_MIN && credit <= CREDIT_MAX)) {
+    throw new TypeError(`\`credit\` must be an integer from ${CREDIT_MIN} to ${CREDIT_MAX}`);
+  }
+  return Client.open({
+    baseUrl: baseUrlOf(options.url),
+    userId,
+    tokens: new TokenSource(options.token, clock),
+    cipher,
+    storage,
+    subscribe,
+    begin,
+    credit,
+    WebSocket: given,
+    // A browser's fetch must be called as the window's.
+    fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
+    clock,
+  });
+}
+
+/** The address without a slash at its end. @throws TypeError for anything but http(s) without query and user */
+export function baseUrlOf(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.search || parsed.hash) {
+    throw new TypeError('`url` must be the address of the service, as https://chat.example');
+  }
+  return parsed.href.replace(/\/+$/, '');
+}

@@ -1,0 +1,44 @@
+import { closeAction, closeCode, retryFloorMs } from '@sanctum/protocol';
+import { SanctumError } from '../sanctum-error.ts';
+import type { LinkEnd } from './link.ts';
+
+export type Next =
+  | {
+      readonly action: 'retry';
+      readonly floorMs: number;
+      /** The token is used up: a new one first. */
+      readonly renew: boolean;
+      readonly why: string;
+    }
+  | { readonly action: 'stop'; readonly error: SanctumError };
+
+/** What to do after a connection has ended: the contract's table of close codes, and its hints. */
+export function afterEnd(end: LinkEnd, { isRenewable }: { isRenewable: boolean }): Next {
+  switch (end.kind) {
+    case 'left':
+      return stop('closed', 'the client was closed');
+    case 'broken':
+      return stop('protocol_broken', `the server broke the protocol: ${end.detail}`);
+    case 'fault':
+      return { action: 'retry', floorMs: 0, renew: false, why: 'the server broke the rules of delivery' };
+    case 'silent':
+      return { action: 'retry', floorMs: 0, renew: false, why: 'nothing was heard from the server' };
+    case 'closed':
+      return afterClose(end, isRenewable);
+  }
+}
+
+function afterClose({ code, hintMs = 0 }: LinkEnd & { kind: 'closed' }, isRenewable: boolean): Next {
+  const { name, meaning } = closeCode(code) ?? { name: 'unknown', meaning: 'a code that is not known here' };
+  const why = `${code} ${name}: ${meaning}`;
+  const floorMs = Math.max(hintMs, retryFloorMs(code));
+  const action = closeAction(code);
+  if (action === 'retry' || (action === 'refresh_token' && isRenewable)) {
+    return { action: 'retry', floorMs, renew: action === 'refresh_token', why };
+  }
+  return action === 'stop_bug' ? stop('protocol_broken', why) : stop('login_required', why);
+}
+
+function stop(code: 'closed' | 'protocol_broken' | 'login_required', message: string): Next {
+  return { action: 'stop', error: new SanctumError(code, message) };
+}

@@ -1,0 +1,42 @@
+import type { ServerFrame } from '@sanctum/protocol';
+import type { CursorBook } from '../cursor-book.ts';
+import type { Link } from './link.ts';
+
+/** What the ids of repairs begin with. */
+const PREFIX = 'repair:';
+
+/** The rule for a server's fault, on one connection: subscribe again, and when that did not help, reconnect. */
+export class Repairs {
+  readonly #link: Link;
+  readonly #book: CursorBook;
+  readonly #states = new Map<string, 'asked' | 'answered'>();
+
+  constructor(link: Link, book: CursorBook) {
+    this.#link = link;
+    this.#book = book;
+  }
+
+  /** A frame of this conversation broke the rules. */
+  fault(conversationId: string): void {
+    const state = this.#states.get(conversationId);
+    // What was under way when it was asked for again is still coming.
+    if (state === 'asked') return;
+    const after = this.#book.cursorOf(conversationId);
+    if (state === 'answered' || after === undefined) return this.#link.finish({ kind: 'fault' });
+    this.#states.set(conversationId, 'asked');
+    const conversations = [{ conversation_id: conversationId, after }];
+    this.#link.send({ type: 'subscribe', id: PREFIX + this.#states.size, conversations });
+  }
+
+  take(frame: ServerFrame): void {
+    if (frame.type === 'error' && isRepair(frame.id)) this.#link.finish({ kind: 'fault' });
+    if (frame.type !== 'subscribed' || !isRepair(frame.id)) return;
+    for (const { conversation_id: id } of frame.conversations) {
+      if (this.#states.has(id)) this.#states.set(id, 'answered');
+    }
+  }
+}
+
+function isRepair(id: unknown): boolean {
+  return typeof id === 'string' && id.startsWith(PREFIX);
+}

@@ -1,0 +1,154 @@
+import { SUBSCRIBE_MAX, type ErrorCode, type ServerFrame, type SubscribedItem } from '@sanctum/protocol';
+import { fullJitterMs } from '../backoff.ts';
+import type { Clock } from '../clock.ts';
+import type { CursorBook } from '../cursor-book.ts';
+import { SanctumError } from '../sanctum-error.ts';
+import type { Link } from './link.ts';
+
+/** Where a conversation begins: behind a `seq`, at its head, or at the first message that the user may read. */
+export type Place = number | 'head' | 'start';
+
+/** Where delivery of a conversation began. */
+export interface Subscribed {
+  readonly after: number;
+  readonly head: number;
+  /** The lowest `seq` that the user may read. */
+  readonly min: number;
+}
+
+interface Wanted {
+  /** Where the application wants it to begin; used up by the first answer. */
+  place: Place | undefined;
+  readonly waiting: { resolve: (place: Subscribed) => void; reject: (error: SanctumError) => void }[];
+}
+
+const BACKOFF = { baseMs: 500, capMs: 10_000 };
+/** Codes of an `error` frame that the same request may get past later. */
+const BUSY: ReadonlySet<string> = new Set(['rate_limited', 'overloaded', 'unavailable', 'internal']);
+
+/**
+ * What the application subscribed to by hand. With `subscribe: "all"` one is done once it is answered: the cursors
+ * of `hello` go on with it. With `"none"` each connection has to ask for all of them again.
+ */
+export class Subscriptions {
+  readonly #book: CursorBook;
+  readonly #mode: 'all' | 'none';
+  readonly #clock: Clock;
+  readonly #voidCursor: (conversationId: string) => void;
+  readonly #wanted = new Map<string, Wanted>();
+  #link: Link | undefined;
+  /** What was asked for on this connection, by the id of the request. */
+  readonly #asked = new Map<string, readonly string[]>();
+  #requests = 0;
+  #failures = 0;
+
+  constructor({
+    book,
+    mode,
+    clock,
+    voidCursor,
+  }: {
+    book: CursorBook;
+    mode: 'all' | 'none';
+    clock: Clock;
+    /** The server says that a cursor means nothing. */
+    voidCursor: (conversationId: string) => void;
+  }) {
+    this.#book = book;
+    this.#mode = mode;
+    this.#clock = clock;
+    this.#voidCursor = voidCursor;
+  }
+
+  /** @throws SanctumError with the server's code, as `conversation_not_found` or `cursor_ahead` */
+  subscribe(conversationId: string, place: Place | undefined): Promise<Subscribed> {
+    const wanted = this.#wanted.get(conversationId) ?? { place, waiting: [] };
+    wanted.place = place;
+    this.#wanted.set(conversationId, wanted);
+    const answer = new Promise<Subscribed>((resolve, reject) => wanted.waiting.push({ resolve, reject }));
+    this.#ask([conversationId]);
+    return answer;
+  }
+
+  unsubscribe(conversationId: string): void {
+    const error = new SanctumError('closed', 'the conversation was unsubscribed');
+    for (const { reject } of this.#wanted.get(conversationId)?.waiting ?? []) reject(error);
+    this.#wanted.delete(conversationId);
+    const id = `unsubscribe:${++this.#requests}`;
+    this.#link?.send({ type: 'unsubscribe', id, conversations: [conversationId] });
+  }
+
+  /** A connection is ready: what is wanted is asked for on it. */
+  begin(link: Link): void {
+    this.#link = link;
+    this.#asked.clear();
+    this.#ask([...this.#wanted.keys()]);
+  }
+
+  take(frame: ServerFrame): void {
+    if ((frame.type !== 'subscribed' && frame.type !== 'error') || typeof frame.id !== 'string') return;
+    const asked = this.#asked.get(frame.id);
+    if (asked === undefined) return;
+    if (frame.type === 'subscribed') {
+      this.#failures = 0;
+      for (const item of frame.conversations) {
+        this.#answer(item.conversation_id, item.status === 'ok' ? item : item.code);
+      }
+    } else if (BUSY.has(frame.code)) {
+      this.#askLater(asked, frame.retry_after_ms);
+    } else {
+      for (const id of asked) this.#answer(id, frame.code);
+    }
+  }
+
+  /** Nothing will be answered any more. */
+  end(error: SanctumError): void {
+    for (const { waiting } of this.#wanted.values()) {
+      for (const { reject } of waiting) reject(error);
+    }
+    this.#wanted.clear();
+  }
+
+  #ask(conversationIds: readonly string[]): void {
+    const link = this.#link;
+    if (link === undefined || link.isOver) return;
+    for (let at = 0; at < conversationIds.length; at += SUBSCRIBE_MAX) {
+      const some = conversationIds.slice(at, at + SUBSCRIBE_MAX).filter((id) => this.#wanted.has(id));
+      const id = `subscribe:${++this.#requests}`;
+      this.#asked.set(id, some);
+      const conversations = some.map((each) => ({ conversation_id: each, after: this.#placeOf(each) }));
+      if (some.length > 0) link.send({ type: 'subscribe', id, conversations });
+    }
+  }
+
+  #placeOf(conversationId: string): Place {
+    return this.#wanted.get(conversationId)?.place ?? this.#book.cursorOf(conversationId) ?? 'head';
+  }
+
+  #askLater(conversationIds: readonly string[], floorMs: number | undefined): void {
+    const link = this.#link;
+    const delayMs = fullJitterMs(this.#clock, { ...BACKOFF, failures: this.#failures++, floorMs });
+    const timer = this.#clock.setTimer(delayMs, () => {
+      if (this.#link === link) this.#ask(conversationIds);
+    });
+    void link?.ended.then(() => timer.cancel());
+  }
+
+  #answer(conversationId: string, answer: (SubscribedItem & { status: 'ok' }) | ErrorCode): void {
+    const wanted = this.#wanted.get(conversationId);
+    if (wanted === undefined) return;
+    if (answer === 'cursor_ahead' && wanted.place === undefined) {
+      // Not the application's place but a stored cursor: there was one, so losing it must not lose messages.
+      this.#voidCursor(conversationId);
+      wanted.place = 'start';
+      return this.#ask([conversationId]);
+    }
+    wanted.place = undefined;
+    const isRefused = typeof answer === 'string';
+    for (const { resolve, reject } of wanted.waiting.splice(0)) {
+      if (isRefused) reject(new SanctumError(answer, `the conversation is not followed: ${answer}`));
+      else resolve({ after: answer.after, head: answer.head, min: answer.min });
+    }
+    if (isRefused || this.#mode === 'all') this.#wanted.delete(conversationId);
+  }
+}

@@ -1,0 +1,135 @@
+import { isErrorCode } from '@sanctum/protocol';
+import { fullJitterMs } from './backoff.ts';
+import { sleep, type Clock } from './clock.ts';
+import { SanctumError } from './sanctum-error.ts';
+import type { TokenSource } from './token-source.ts';
+
+const ANSWER_TIMEOUT_MS = 30_000;
+/** How often a question is asked before its error is the caller's. */
+const QUESTION_TRIES_MAX = 5;
+const QUESTION_BACKOFF = { baseMs: 200, capMs: 5000 };
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** From `/v1` on. */
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly body?: object;
+}
+
+export interface HttpOptions {
+  /** As `https://chat.example`, without a slash at its end. */
+  readonly baseUrl: string;
+  readonly tokens: TokenSource;
+  readonly fetch: typeof fetch;
+  readonly clock: Clock;
+  /** Ends every call. */
+  readonly signal: AbortSignal;
+}
+
+/** Calls of the HTTP interface. */
+export class Http {
+  readonly #options: HttpOptions;
+
+  constructor(options: HttpOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * One call, made once; a second time only where the token had expired and there is a newer one.
+   * @throws SanctumError with the service's code, or `unreachable`, `bad_answer`, `closed`
+   */
+  async call<T>(call: Call): Promise<T> {
+    const { tokens } = this.#options;
+    const token = await tokens.current();
+    try {
+      return await this.#once<T>(call, token);
+    } catch (error) {
+      const isExpired = error instanceof SanctumError && error.code === 'token_expired';
+      if (!isExpired || !tokens.isRenewable) throw error;
+    }
+    return this.#once<T>(call, await tokens.renew(token));
+  }
+
+  /** A call that may be repeated without harm: made again with full jitter while that may help. */
+  async ask<T>(call: Call): Promise<T> {
+    const { clock, signal } = this.#options;
+    for (let failures = 0; ; failures++) {
+      try {
+        return await this.call<T>(call);
+      } catch (error) {
+        const isLast = failures + 1 >= QUESTION_TRIES_MAX;
+        if (!(error instanceof SanctumError) || !error.retryable || isLast) throw error;
+        await sleep(
+          clock,
+          fullJitterMs(clock, { ...QUESTION_BACKOFF, failures, floorMs: error.retryAfterMs }),
+          signal,
+        );
+      }
+    }
+  }
+
+  async #once<T>({ method, path, body }: Call, token: string): Promise<T> {
+    const { baseUrl, fetch, signal } = this.#options;
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(baseUrl + path, {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body && { 'content-type': 'application/json' }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+        cache: 'no-store',
+        redirect: 'error',
+        referrerPolicy: 'no-referrer',
+        signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]),
+      });
+      text = await response.text();
+    } catch (cause) {
+      if (signal.aborted) throw new SanctumError('closed', 'the client was closed');
+      throw new SanctumError('unreachable', `no answer to ${method} ${path}`, { cause, retryable: true });
+    }
+    if (response.ok) return readBody(text) as T;
+    throw refusal(response, text);
+  }
+}
+
+function readBody(text: string): unknown {
+  const body = text === '' ? undefined : parseObject(text);
+  if (text !== '' && body === undefined) {
+    throw new SanctumError('bad_answer', 'the answer is not JSON: is this the messaging service?', {
+      retryable: true,
+    });
+  }
+  return body;
+}
+
+function refusal(response: Response, text: string): SanctumError {
+  const { status } = response;
+  const { code, title, detail, retry_after_ms: hint } = (parseObject(text) ?? {}) as Record<string, unknown>;
+  const retryable = status === 429 || status === 408 || status >= 500;
+  // A proxy knows only `Retry-After`.
+  const seconds = Number(response.headers.get('retry-after') ?? 0);
+  const retryAfterMs =
+    typeof hint === 'number' && hint >= 0 ? hint : seconds > 0 ? seconds * 1000 : undefined;
+  if (!isErrorCode(code)) {
+    return new SanctumError('bad_answer', `the answer has status ${status}, and no code of the service`, {
+      retryable,
+      retryAfterMs,
+    });
+  }
+  const words = [title, detail].filter((word) => typeof word === 'string').join(': ');
+  return new SanctumError(code, words === '' ? code : words, { retryable, retryAfterMs });
+}
+
+/** The object that a JSON text holds, or undefined. */
+export function parseObject(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

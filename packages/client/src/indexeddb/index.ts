@@ -1,0 +1,2 @@
+/** `@sanctum/client/indexeddb`: the storage for browsers. */
+export { indexedDbStorage } from './indexeddb-storage.ts';

@@ -1,0 +1,69 @@
+import type {
+  Gap,
+  MembershipChange,
+  OutgoingMessage,
+  ReceivedMessage,
+  Refusal,
+  Reset,
+  Status,
+} from './receiving/events.ts';
+import type { SanctumError } from './sanctum-error.ts';
+
+/**
+ * What can be listened for. Listeners of the first group run before the cursor is stored, in its transaction, one
+ * event at a time: what they write with `tx` is stored with the cursor or not at all, and where one fails the event
+ * is handed on again after a pause.
+ */
+export interface Events<Tx> {
+  message: [message: ReceivedMessage, tx: Tx];
+  gap: [gap: Gap, tx: Tx];
+  member: [change: MembershipChange, tx: Tx];
+  reset: [reset: Reset, tx: Tx];
+  refused: [refusal: Refusal, tx: Tx];
+  /** Everything that there was when the connection began has been handed on. */
+  caughtUp: [];
+  status: [status: Status];
+  /** A message of this client was queued, has got its place, or was refused. */
+  outgoing: [message: OutgoingMessage];
+  /** Trouble that is being dealt with: a listener that failed, a storage that does not answer. */
+  error: [error: SanctumError];
+}
+
+export type Listener<Tx, K extends keyof Events<Tx>> = (...args: Events<Tx>[K]) => void | Promise<void>;
+
+/** Who listens for what. */
+export class Listeners<Tx> {
+  readonly #byName: { [K in keyof Events<Tx>]: Set<Listener<Tx, K>> } = {
+    message: new Set(),
+    gap: new Set(),
+    member: new Set(),
+    reset: new Set(),
+    refused: new Set(),
+    caughtUp: new Set(),
+    status: new Set(),
+    outgoing: new Set(),
+    error: new Set(),
+  };
+
+  /** @returns what ends it */
+  add<K extends keyof Events<Tx>>(name: K, listener: Listener<Tx, K>): () => void {
+    // Wrapped, so that the same function can be added twice and removed once.
+    const own: Listener<Tx, K> = (...args) => listener(...args);
+    this.#byName[name].add(own);
+    return () => void this.#byName[name].delete(own);
+  }
+
+  has(name: keyof Events<Tx>): boolean {
+    return this.#byName[name].size > 0;
+  }
+
+  /** Calls them one after another and waits for each; rejects with what the first one throws. */
+  async call<K extends keyof Events<Tx>>(name: K, ...args: Events<Tx>[K]): Promise<void> {
+    for (const listener of [...this.#byName[name]]) await listener(...args);
+  }
+
+  /** Tells them, and waits for nobody. What one throws is nobody else's trouble: it is an unhandled rejection. */
+  tell<K extends keyof Events<Tx>>(name: K, ...args: Events<Tx>[K]): void {
+    for (const listener of [...this.#byName[name]]) void (async () => listener(...args))();
+  }
+}

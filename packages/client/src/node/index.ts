@@ -1,0 +1,2 @@
+/** `@sanctum/client/node`: the storage for Node. */
+export { fileStorage } from './file-storage.ts';

@@ -1,0 +1,91 @@
+import { decodeBase64, type MessageFrame } from '@sanctum/protocol';
+import type { Cipher, Sealed } from '../cipher.ts';
+import type { StorageTransaction } from '../storage/storage.ts';
+import type { ReceivedMessage } from './events.ts';
+
+export interface OpenedMessage<Tx> {
+  readonly message: ReceivedMessage;
+  /** A message of the cipher's own, which the application does not see. */
+  readonly isHidden: boolean;
+  readonly store: ((tx: Tx) => void | Promise<void>) | undefined;
+}
+
+const utf8 = new TextDecoder();
+
+/** Makes messages of message frames. Never rejects: what cannot be read is said in the message. */
+export class MessageOpener<Tx extends StorageTransaction> {
+  readonly #cipher: Cipher<Tx>;
+  readonly #userId: string;
+
+  constructor(cipher: Cipher<Tx>, userId: string) {
+    this.#cipher = cipher;
+    this.#userId = userId;
+  }
+
+  async open(frame: MessageFrame, late = false): Promise<OpenedMessage<Tx>> {
+    const sealed = sealedOf(frame.payload);
+    const sender = senderOf(frame.payload);
+    const base = {
+      conversationId: frame.conversation_id,
+      seq: frame.seq,
+      messageId: frame.message_id,
+      sender,
+      own: sender === this.#userId,
+      occurredAt: frame.occurred_at,
+      eventType: frame.event_type,
+      late,
+    };
+    const unreadable = (reason: 'cannot_decrypt' | 'no_ciphertext', error?: unknown): OpenedMessage<Tx> => ({
+      message: { ...base, readable: false, reason, error, sealed },
+      isHidden: false,
+      store: undefined,
+    });
+    if (sealed === undefined) return unreadable('no_ciphertext');
+    try {
+      const context = {
+        conversationId: base.conversationId,
+        sender: sender ?? '',
+        messageId: base.messageId,
+      };
+      const { plaintext, store } = await this.#cipher.decrypt(sealed, context);
+      const content = plaintext ?? new Uint8Array();
+      return {
+        message: {
+          ...base,
+          readable: true,
+          content,
+          // Decoded when asked for: not every content is text.
+          get text() {
+            return utf8.decode(content);
+          },
+        },
+        isHidden: plaintext === undefined,
+        store,
+      };
+    } catch (error) {
+      return unreadable('cannot_decrypt', error);
+    }
+  }
+}
+
+/** An operator's row may hold anything: what is not as it should be is not there. */
+function sealedOf(payload: unknown): Sealed | undefined {
+  const { ciphertext, encryption } = fieldsOf(payload);
+  const bytes = typeof ciphertext === 'string' ? decodeBase64(ciphertext) : undefined;
+  if (bytes === undefined) return undefined;
+  const { scheme, key_id: keyId } = fieldsOf(encryption);
+  return {
+    ciphertext: bytes,
+    scheme: typeof scheme === 'string' ? scheme : '',
+    keyId: typeof keyId === 'string' ? keyId : undefined,
+  };
+}
+
+function senderOf(payload: unknown): string | undefined {
+  const { sender } = fieldsOf(payload);
+  return typeof sender === 'string' ? sender : undefined;
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,47 @@
+import type { ErrorCode } from '@sanctum/protocol';
+
+/**
+ * What goes wrong on this side of the wire:
+ * - `unreachable`: no answer · `bad_answer`: an answer that is not the service's;
+ * - `login_required`: the token is refused for good, or there is no new one: log in anew;
+ * - `protocol_broken`: one of the two sides has a bug, and trying again would end the same way;
+ * - `outbox_expired`: an unsent message is too old to be sent again safely;
+ * - `key_exhausted`: the cipher may not use its key any more;
+ * - `storage_failed` · `closed`: the client was closed · `wrong_user`: the token speaks for somebody else.
+ */
+export type LocalErrorCode =
+  | 'unreachable'
+  | 'bad_answer'
+  | 'login_required'
+  | 'protocol_broken'
+  | 'outbox_expired'
+  | 'key_exhausted'
+  | 'storage_failed'
+  | 'closed'
+  | 'wrong_user';
+
+/** Every error that the client throws or reports. Never holds plaintext, ciphertext or a token. */
+export class SanctumError extends Error {
+  override readonly name = 'SanctumError';
+  readonly code: ErrorCode | LocalErrorCode;
+  /** The same call may succeed later. */
+  readonly retryable: boolean;
+  /** The least pause before that, where the service named one, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: ErrorCode | LocalErrorCode,
+    message: string,
+    options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number | undefined } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Whatever was thrown, as an error of ours. */
+export function sanctumError(error: unknown, code: LocalErrorCode, message: string): SanctumError {
+  return error instanceof SanctumError ? error : new SanctumError(code, message, { cause: error });
+}

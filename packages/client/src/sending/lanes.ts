@@ -1,0 +1,90 @@
+import { fullJitterMs } from '../backoff.ts';
+import type { Clock } from '../clock.ts';
+import { Pause } from '../connection/pause.ts';
+
+/** Lanes that act at the same time; the others wait for their turn. */
+const ACTING_MAX = 8;
+const BACKOFF = { baseMs: 500, capMs: 30_000 };
+
+interface Lane<T> {
+  readonly items: T[];
+  state: 'resting' | 'waiting' | 'acting' | 'pausing';
+  failures: number;
+  pause: Pause | undefined;
+}
+
+export interface LanesOptions<T> {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** One try; undefined where the item is done with, else the least pause before the next try. */
+  readonly act: (item: T) => Promise<{ floorMs: number } | undefined>;
+}
+
+/**
+ * Items in order in each lane, lanes beside each other. Where a try fails, its lane pauses with full jitter, and
+ * holds up no other.
+ */
+export class Lanes<T> {
+  readonly #options: LanesOptions<T>;
+  readonly #lanes = new Map<string, Lane<T>>();
+  readonly #waiting: [name: string, lane: Lane<T>][] = [];
+  #acting = 0;
+
+  constructor(options: LanesOptions<T>) {
+    this.#options = options;
+    options.signal.addEventListener('abort', () => {
+      for (const { pause } of this.#lanes.values()) pause?.end();
+    });
+  }
+
+  add(name: string, item: T): void {
+    const lane = this.#lanes.get(name) ?? { items: [], state: 'resting', failures: 0, pause: undefined };
+    this.#lanes.set(name, lane);
+    lane.items.push(item);
+    if (lane.state === 'resting') this.#enqueue(name, lane);
+  }
+
+  /** The tries that are being paused for may succeed now. */
+  wake(): void {
+    for (const { pause } of this.#lanes.values()) pause?.cutShort();
+  }
+
+  #enqueue(name: string, lane: Lane<T>): void {
+    lane.state = 'waiting';
+    this.#waiting.push([name, lane]);
+    this.#next();
+  }
+
+  #next(): void {
+    while (this.#acting < ACTING_MAX && !this.#options.signal.aborted) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#acting++;
+      void this.#run(...next);
+    }
+  }
+
+  async #run(name: string, lane: Lane<T>): Promise<void> {
+    const { act, clock, signal } = this.#options;
+    lane.state = 'acting';
+    const [item] = lane.items;
+    const again = item === undefined ? undefined : await act(item).catch(() => ({ floorMs: 0 }));
+    this.#acting--;
+    if (again === undefined) {
+      lane.failures = 0;
+      lane.items.shift();
+    } else if (!signal.aborted) {
+      lane.state = 'pausing';
+      const { floorMs } = again;
+      const lengthMs = fullJitterMs(clock, { ...BACKOFF, failures: lane.failures++, floorMs });
+      lane.pause = new Pause(clock, { lengthMs, floorMs });
+      // Its turn is another's meanwhile.
+      this.#next();
+      await lane.pause.over;
+      lane.pause = undefined;
+    }
+    if (lane.items.length === 0) this.#lanes.delete(name);
+    else this.#enqueue(name, lane);
+    this.#next();
+  }
+}

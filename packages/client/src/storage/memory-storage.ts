@@ -1,0 +1,24 @@
+import { BufferedTransaction } from './buffered-transaction.ts';
+import type { Storage } from './storage.ts';
+
+/** A storage that forgets everything with the process: for tests, and for followers that begin anew each time. */
+export function memoryStorage(): Storage {
+  /** As JSON, so that nobody changes a stored value by holding on to it. */
+  const stored = new Map<string, string>();
+  return {
+    async entries(prefix) {
+      const found = [...stored].filter(([key]) => key.startsWith(prefix));
+      found.sort(([a], [b]) => (a < b ? -1 : 1));
+      return found.map(([key, json]) => [key, JSON.parse(json) as unknown]);
+    },
+    async transaction(work) {
+      const tx = new BufferedTransaction();
+      await work(tx);
+      for (const [key, value] of tx.finish()) {
+        if (value === undefined) stored.delete(key);
+        else stored.set(key, JSON.stringify(value));
+      }
+    },
+    async close() {},
+  };
+}

@@ -1,0 +1,69 @@
+import type { Clock } from './clock.ts';
+import { SanctumError } from './sanctum-error.ts';
+
+/**
+ * A token, or what gets one: called whenever a newer one is needed, never twice at a time. Where it fails it is
+ * called again after a pause; with a `SanctumError` of code `login_required` it ends the session instead.
+ */
+export type TokenOption = string | (() => string | Promise<string>);
+
+/** A callback that has not answered by then is taken for failed. */
+const TOKEN_TIMEOUT_MS = 30_000;
+
+/** Holds the token in use, and gets the next one by the application's callback. */
+export class TokenSource {
+  readonly #option: TokenOption;
+  readonly #clock: Clock;
+  #current: string | undefined;
+  #pending: Promise<string> | undefined;
+
+  constructor(option: TokenOption, clock: Clock) {
+    this.#option = option;
+    this.#clock = clock;
+  }
+
+  /** Whether asking again may bring another token. */
+  get isRenewable(): boolean {
+    return typeof this.#option === 'function';
+  }
+
+  /** The token in use. @throws SanctumError `login_required` where the callback fails; retryable unless it says so */
+  async current(): Promise<string> {
+    return this.#current ?? this.renew();
+  }
+
+  /**
+   * A new token in the place of `old`. Where somebody else has renewed it meanwhile, no second one is asked for.
+   * @throws as `current`
+   */
+  async renew(old?: string): Promise<string> {
+    if (this.#current !== undefined && old !== undefined && this.#current !== old) return this.#current;
+    this.#pending ??= this.#ask().finally(() => (this.#pending = undefined));
+    return this.#pending;
+  }
+
+  async #ask(): Promise<string> {
+    const option = this.#option;
+    const token = typeof option === 'string' ? option : await this.#within(option);
+    if (typeof token !== 'string' || token === '') throw failed('returned no token');
+    return (this.#current = token);
+  }
+
+  #within(callback: () => string | Promise<string>): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.setTimer(TOKEN_TIMEOUT_MS, () => {
+        reject(failed(`did not answer within ${TOKEN_TIMEOUT_MS / 1000} s`));
+      });
+      // A callback may throw at once, too.
+      Promise.resolve()
+        .then(callback)
+        .then(resolve, (error: unknown) => reject(failed('failed', error)))
+        .finally(() => timer.cancel());
+    });
+  }
+}
+
+function failed(how: string, cause?: unknown): SanctumError {
+  if (cause instanceof SanctumError) return cause;
+  return new SanctumError('login_required', `the token callback ${how}`, { cause, retryable: true });
+}
