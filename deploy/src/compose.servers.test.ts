@@ -64,7 +64,7 @@ it('Redis takes its settings: persistence, no eviction, room for pods that fall 
   try {
     const settings = ['appendonly', 'maxmemory-policy', 'client-output-buffer-limit'];
     const client = new Redis(redis.url);
-    const values = await Promise.all(settings.map((name) => client.config('GET', name) as Promise<string[]>));
+    const values = await Promise.all(settings.map((name) => client.config('GET', name)));
     client.disconnect();
     expect(values.map(([, value]) => value)).toEqual([
       'yes',
