@@ -135,6 +135,8 @@ export class SimPod {
   async #start(): Promise<void> {
     const { clock } = this.process;
     const { log, bends } = this.#world;
+    // The world is being put together still, and a test may bend its ports.
+    await Promise.resolve();
     const reader = bent(bends, 'reader', { port: this.postgres.remote<ReaderLog>(log.reader), clock });
     for (;;) {
       try {

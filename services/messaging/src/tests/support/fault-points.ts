@@ -220,7 +220,7 @@ export function refusedRows(isRefused: (row: OutboxRow) => boolean, verdict: Ver
 }
 
 /** The port with some of its methods replaced; the others stay bound to what they belong to. */
-function replaced<Port extends object>(port: Port, methods: Partial<Port>): Port {
+export function replaced<Port extends object>(port: Port, methods: Partial<Port>): Port {
   return new Proxy(port, {
     get(target, name) {
       if (Object.hasOwn(methods, name)) return Reflect.get(methods, name) as unknown;
