@@ -45,7 +45,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: [NEEDS_BROWSER],
-          globalSetup: 'services/messaging/src/tests/support/global-setup.ts',
+          globalSetup: ['services/messaging/src/tests/support/global-setup.ts', 'scripts/build-pages.mjs'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

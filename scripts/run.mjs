@@ -1,6 +1,7 @@
 // `npm start` and `npm test`: needs nothing but Node and npm, and brings everything else itself.
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import buildPages from './build-pages.mjs';
 import { install } from './install.mjs';
 import { runTests } from './run-tests.mjs';
 import { NODE_MIN, nodeIsOldEnough, root, say } from './workspace.mjs';
@@ -16,8 +17,10 @@ process.chdir(root);
 
 try {
   await install();
-  if (command === 'start') await runCli(['start', ...args]);
-  else if (command === 'test') process.exitCode = await runTests(args);
+  if (command === 'start') {
+    buildPages();
+    await runCli(['start', ...args]);
+  } else if (command === 'test') process.exitCode = await runTests(args);
   else throw new Error(`usage: node scripts/run.mjs start | test, not ${JSON.stringify(command)}`);
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));

@@ -42,7 +42,7 @@ async function runs(file: string): Promise<boolean> {
 
 /**
  * The unpacked package's settings name folders of the system, which has perhaps no font at all: pages would
- * show boxes. These name our folder first, and the plain families that pages ask for.
+ * show boxes. With these every machine has the same fonts, and so the same pictures and breaks of lines.
  */
 async function fontsFile(dir: string): Promise<string> {
   const file = path.join(dir, 'fonts.conf');
@@ -52,9 +52,9 @@ async function fontsFile(dir: string): Promise<string> {
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
   <dir>${escapeXml(path.join(dir, 'usr/share/fonts'))}</dir>
-  <dir>/usr/share/fonts</dir>
   <cachedir>${escapeXml(path.join(dir, 'font-cache'))}</cachedir>
-${family('sans-serif', 'Liberation Sans')}${family('system-ui', 'Liberation Sans')}${family('serif', 'Liberation Serif')}${family('monospace', 'Liberation Mono')}</fontconfig>
+${family('serif', 'Liberation Serif')}${family('monospace', 'Liberation Mono')}  <match><edit name="family" mode="append_last"><string>Liberation Sans</string></edit></match>
+</fontconfig>
 `;
   if ((await readFile(file, 'utf8').catch(() => '')) !== text) await writeFile(file, text);
   return file;

@@ -1,0 +1,94 @@
+import type { Job, Jobs } from '@sanctum/protocol/admin';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { countText } from '../format.ts';
+import type { Api } from '../server/api.ts';
+import { inWords, useLoad } from '../ui/hooks.ts';
+import { Status, type Sign } from '../ui/icon.tsx';
+
+const POLL_RUNNING_MS = 500;
+const POLL_IDLE_MS = 10_000;
+
+const SIGNS: Readonly<Record<Job['state'], Sign>> = {
+  running: 'waiting',
+  done: 'ok',
+  failed: 'bad',
+  stopped: 'paused',
+  interrupted: 'warn',
+};
+
+const STATE_WORDS: Readonly<Record<Job['state'], string>> = {
+  running: 'running',
+  done: 'done',
+  failed: 'failed',
+  stopped: 'stopped',
+  interrupted: 'interrupted: its pod is gone. Ask for the same again to go on',
+};
+
+/**
+ * Long work, whoever started it: with its progress and a way to stop it, at the foot of every view (where it moves nothing). What ended while the
+ * page was open stays until it is dismissed.
+ */
+export function JobStrip({ api, since }: { api: Api; since: number }) {
+  const opened = useRef(Date.now());
+  const [dismissed, setDismissed] = useState<ReadonlySet<string>>(new Set());
+  const [everyMs, setEveryMs] = useState(POLL_IDLE_MS);
+  const jobs = useLoad(`jobs ${since}`, (signal) => api.get<Jobs>('jobs', {}, signal), everyMs);
+  const all = jobs.data?.jobs ?? [];
+  const running = all.some((job) => job.state === 'running');
+  useEffect(() => setEveryMs(running ? POLL_RUNNING_MS : POLL_IDLE_MS), [running]);
+  const shown = all.filter(
+    (job) =>
+      !dismissed.has(job.job_id) && (job.state === 'running' || Date.parse(job.updated_at) > opened.current),
+  );
+  if (shown.length === 0) return null;
+  return (
+    <section class="jobs" aria-label="Running work">
+      {shown.map((job) => (
+        <JobRow
+          key={job.job_id}
+          job={job}
+          stop={async () => {
+            await api.send<Job>('DELETE', `jobs/${job.job_id}`);
+            jobs.reload();
+          }}
+          dismiss={() => setDismissed(new Set([...dismissed, job.job_id]))}
+        />
+      ))}
+    </section>
+  );
+}
+
+function JobRow({ job, stop, dismiss }: { job: Job; stop: () => Promise<void>; dismiss: () => void }) {
+  const [error, setError] = useState<string>();
+  const name = job.kind === 'replay' ? 'Replay' : 'Requeue';
+  const skipped = job.skipped === 0 ? '' : `, ${countText(job.skipped)} could not be`;
+  return (
+    <div class="job" role="status">
+      <strong>{name}</strong>
+      <Status sign={SIGNS[job.state]}>{STATE_WORDS[job.state]}</Status>
+      <progress
+        max={Math.max(job.total, 1)}
+        value={job.total === 0 ? 1 : job.done}
+        aria-label={`${name}: progress`}
+      />
+      <span class="job-figures">
+        {countText(job.done)} of {countText(job.total)}
+        {skipped}
+        {job.error === null ? '' : `: ${job.error}`}
+        {error === undefined ? '' : ` ${error}`}
+      </span>
+      {job.state === 'running' ? (
+        <button
+          type="button"
+          onClick={() => void stop().catch((failure: unknown) => setError(inWords(failure).message))}
+        >
+          Stop
+        </button>
+      ) : (
+        <button type="button" onClick={dismiss}>
+          Dismiss
+        </button>
+      )}
+    </div>
+  );
+}

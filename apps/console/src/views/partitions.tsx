@@ -1,0 +1,131 @@
+import type { Partitions } from '@sanctum/protocol/admin';
+import { bytesText, counted, countText, durationText, NOTHING } from '../format.ts';
+import { Age } from '../ui/age.tsx';
+import { useConsole } from '../ui/context.ts';
+import { useLoad } from '../ui/hooks.ts';
+import { Status } from '../ui/icon.tsx';
+import { Empty, Loading, Notice, Panel } from '../ui/panel.tsx';
+import { type Column, Table } from '../ui/table.tsx';
+
+const REFRESH_MS = 30_000;
+const AHEAD_MIN_SECONDS = 24 * 3600;
+
+type Partition = Partitions['partitions'][number];
+type BackgroundJob = Partitions['background_jobs'][number];
+
+export function PartitionsView() {
+  const { api } = useConsole();
+  const loaded = useLoad('partitions', (signal) => api.get<Partitions>('partitions', {}, signal), REFRESH_MS);
+  return (
+    <Loading of={loaded}>
+      {(data) => (
+        <>
+          {warnings(data).map((warning) => (
+            <Notice key={warning} sign="warn">
+              {warning}
+            </Notice>
+          ))}
+          <Panel title="Retention">
+            <dl class="facts-list">
+              <dt>Messages are kept for</dt>
+              <dd>{counted(data.retention.outbox_days, 'day')}</dd>
+              <dt>Dead letters are kept for</dt>
+              <dd>{counted(data.retention.dlq_days, 'day')}</dd>
+              <dt>Partitions ahead</dt>
+              <dd>{durationText(data.ahead_seconds)}</dd>
+              <dt>Stream entries in the dead-letter table</dt>
+              <dd>{countText(data.dlq_rows)}</dd>
+            </dl>
+          </Panel>
+          <Panel title="Background jobs" flush note="one pod at a time does each">
+            {data.background_jobs.length === 0 ? (
+              <Empty>None has reported yet.</Empty>
+            ) : (
+              <Table
+                caption="Background jobs"
+                columns={JOB_COLUMNS}
+                rows={data.background_jobs}
+                id={({ name }) => name}
+                marked={({ last_error }) => last_error !== null}
+              />
+            )}
+          </Panel>
+          <Panel
+            title="Partitions of the outbox"
+            flush
+            note={bytesText(data.partitions.reduce((sum, { bytes }) => sum + bytes, 0))}
+          >
+            <Table
+              caption="Partitions"
+              columns={COLUMNS}
+              rows={data.partitions}
+              id={({ name }) => name}
+              marked={needsLook}
+            />
+          </Panel>
+        </>
+      )}
+    </Loading>
+  );
+}
+
+function needsLook({ kind, rows }: Partition): boolean {
+  return kind === 'default' && rows > 0;
+}
+
+function warnings(data: Partitions): string[] {
+  const found: string[] = [];
+  if (data.partitions.some(needsLook))
+    found.push(
+      'The default partition holds rows: a day had no partition of its own when they came. Prune moves none of them.',
+    );
+  if (data.ahead_seconds < AHEAD_MIN_SECONDS)
+    found.push(
+      `Partitions reach only ${durationText(data.ahead_seconds)} ahead: the job that makes them has not run.`,
+    );
+  return found;
+}
+
+const COLUMNS: readonly Column<Partition>[] = [
+  { head: 'Partition', cell: ({ name }) => <code>{name}</code> },
+  {
+    head: 'Holds',
+    cell: (partition) => {
+      if (partition.kind === 'kept') return 'dead rows that outlived their day';
+      if (partition.kind === 'default') {
+        return needsLook(partition) ? (
+          <Status sign="warn">rows without a partition of their own</Status>
+        ) : (
+          'what has no partition of its own'
+        );
+      }
+      return `${partition.from?.slice(0, 10) ?? NOTHING} to ${partition.to?.slice(0, 10) ?? NOTHING}`;
+    },
+  },
+  {
+    head: 'State',
+    cell: ({ expired }) => (expired ? <Status sign="waiting">expired, goes next</Status> : 'kept'),
+  },
+  {
+    head: 'Rows',
+    figure: true,
+    cell: ({ rows, kind }) => `${kind === 'range' ? '≈ ' : ''}${countText(rows)}`,
+  },
+  { head: 'Size', figure: true, cell: ({ bytes }) => bytesText(bytes) },
+];
+
+const JOB_COLUMNS: readonly Column<BackgroundJob>[] = [
+  { head: 'Job', cell: ({ name }) => <strong>{name.replaceAll('_', ' ')}</strong> },
+  {
+    head: 'State',
+    cell: ({ last_error, last_success_at }) =>
+      last_error !== null ? (
+        <Status sign="bad">{last_error}</Status>
+      ) : (
+        <Status sign={last_success_at === null ? 'waiting' : 'ok'}>
+          {last_success_at === null ? 'has not run yet' : 'works'}
+        </Status>
+      ),
+  },
+  { head: 'Last success', figure: true, cell: ({ last_success_at }) => <Age of={last_success_at} /> },
+];
