@@ -150,6 +150,10 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
       'messaging_end_to_end_seconds',
       'From commit to the acknowledgement of a client',
     ),
+    clockOffset: gauge(
+      'messaging_clock_offset_seconds',
+      "How far this pod's clock is ahead of Postgres' (behind: negative); its times are corrected by that",
+    ),
     pathOk: gauge('messaging_path_ok', '1: the last synthetic message came back by the fast path', consuming),
     pathSeconds: histogram(
       'messaging_path_seconds',

@@ -28,6 +28,7 @@ import { Intake } from './intake/intake.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { BackgroundJobs } from './operations/background-jobs.ts';
+import { LogClock } from './operations/log-clock.ts';
 import { LoopWatch } from './operations/loop-watch.ts';
 import { PathProbe, probeConversationId } from './operations/path-probe.ts';
 import { ReadinessCheck } from './operations/readiness.ts';
@@ -64,7 +65,8 @@ export async function startServer(
   log: Log,
   overrides: Overrides = {},
 ): Promise<RunningServer> {
-  const clock = overrides.clock ?? systemClock;
+  const logClock = new LogClock(systemClock);
+  const clock = overrides.clock ?? logClock;
   const metrics = createMetrics({ dispatcher: config.dispatcher.enabled, consumer: config.consumer.enabled });
   const loops = new LoopWatch(clock);
   const payloadLimitBytes = tooLargeAbove(config.payloadMaxBytes);
@@ -83,6 +85,8 @@ export async function startServer(
   const operations = new PostgresOperations(operationsPool);
   const reader = wrapped(new PostgresReaderLog(readerPool, { payloadLimitBytes }), overrides.reader);
   const deadLetters = new PostgresDeadLetterLog(operationsPool);
+  const readTime = () => operations.readTime();
+  await logClock.compare({ readTime, metrics, log });
   const installationId = await operations.installationId();
   const epochs = new Epochs({ current: await reader.readEpoch(), reader, log });
 
@@ -245,6 +249,7 @@ export async function startServer(
   consumer?.consumer.start();
   await http.listen({ host: config.http.host, port: config.http.port });
   const backgroundWork = Promise.all([
+    logClock.follow({ readTime, metrics, log, signal: background.signal }),
     jobs.run(background.signal),
     consumer === undefined ? undefined : probe.run(background.signal),
   ]);

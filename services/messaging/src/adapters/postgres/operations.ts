@@ -5,6 +5,10 @@ const ENSURE_PARTITIONS = {
   name: 'ensure-partitions',
   text: `SELECT messaging.ensure_message_outbox_partitions(3 * partition_span) AS made FROM messaging.installation`,
 };
+const READ_TIME = {
+  name: 'read-time',
+  text: 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now',
+};
 const INSTALLATION_ID = { name: 'installation-id', text: 'SELECT id FROM messaging.installation' };
 /**
  * A restore sets the epoch back with everything else, so one more than that may have been used before the restore,
@@ -37,6 +41,12 @@ export class PostgresOperations {
   async ensurePartitions(): Promise<number> {
     const [row] = await this.#pool.query<{ made: number }>(ENSURE_PARTITIONS);
     return row!.made;
+  }
+
+  /** The log's wall time, in milliseconds since the Unix epoch. */
+  async readTime(): Promise<number> {
+    const [row] = await this.#pool.query<{ now: number }>(READ_TIME);
+    return row!.now;
   }
 
   /** Names this installation in Redis channel names, which know no database numbers. */
