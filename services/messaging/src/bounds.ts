@@ -53,6 +53,16 @@ export const bounds = {
     preflightMaxAgeSeconds: 600,
     retryAfterMs: 1 * SECOND,
   },
+  admin: {
+    /** 500 ids in a requeue. */
+    bodyMaxBytes: 64 * KIB,
+    /** Browsers open six each. */
+    connectionsMax: 256,
+    eventStreamsMax: 64,
+    eventEveryMs: 1 * SECOND,
+    /** Some seconds of a large fleet's figures. */
+    eventStreamUnsentBytesMax: 1 * MIB,
+  },
   auth: {
     tokenMaxChars: 8 * KIB,
     verifiedTokensMax: 20_000,

@@ -1,7 +1,9 @@
 import { CLOSE_CODES, ERROR_CODES } from '@sanctum/protocol';
+import { CONTROLLED_STAGES } from '@sanctum/protocol/admin';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-const LATENCY_BUCKETS_SECONDS = [
+/** Upper bounds of the histograms' buckets; behind the last one comes +Inf. */
+export const LATENCY_BUCKETS_SECONDS = [
   0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60,
 ];
 const DISPATCH_RESULTS = ['ok', 'empty', 'error', 'paused'] as const;
@@ -9,6 +11,7 @@ const CONSUMER_FAILURES = ['fetch_error', 'parse_error', 'broadcast_failed', 'ac
 export const BACKGROUND_JOBS = ['partitions', 'prune_outbox', 'prune_dlq'] as const;
 const GAP_FILL_SOURCES = ['ring', 'postgres'] as const;
 
+export type Metric = Counter | Gauge | Histogram;
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
@@ -25,6 +28,11 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
   const gauge = (name: string, help: string, on = registry) => new Gauge({ name, help, registers: [on] });
   const histogram = (name: string, help: string, on = registry) =>
     new Histogram({ name, help, buckets: LATENCY_BUCKETS_SECONDS, registers: [on] });
+  const stageGauge = (name: string, help: string) => {
+    const metric = new Gauge({ name, help, labelNames: ['stage'], registers: [registry] });
+    for (const stage of CONTROLLED_STAGES) metric.set({ stage }, 0);
+    return metric;
+  };
   const labelled = <L extends string>(
     name: string,
     help: string,
@@ -159,6 +167,12 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
       'messaging_path_seconds',
       'From commit of a synthetic message until it was back',
       consuming,
+    ),
+
+    controlPaused: stageGauge('messaging_control_paused', '1: an operator has paused the stage'),
+    controlPausedSince: stageGauge(
+      'messaging_control_paused_since_timestamp_seconds',
+      'When it was paused, in seconds since 1970; 0 while it is not',
     ),
 
     transportConnections: counter('transport_connections_total', 'WebSocket connections opened'),

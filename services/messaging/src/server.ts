@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { tooLargeAbove } from '@sanctum/protocol';
+import { makeAdmin } from './admin.ts';
 import { createHttpServer } from './adapters/http/http-server.ts';
 import { originAllowed } from './adapters/http/origin.ts';
 import { createTokenVerifier } from './adapters/http/token-verifier.ts';
@@ -32,6 +33,7 @@ import { LogClock } from './operations/log-clock.ts';
 import { LoopWatch } from './operations/loop-watch.ts';
 import { PathProbe, probeConversationId } from './operations/path-probe.ts';
 import { ReadinessCheck } from './operations/readiness.ts';
+import { Revocations } from './operations/revocations.ts';
 import type { BusPublisher, DispatchLog, IntakeLog, ReaderLog } from './ports.ts';
 import { Consumer } from './realtime/consumer.ts';
 import { Epochs } from './realtime/epochs.ts';
@@ -43,6 +45,7 @@ const REDIS_PATIENCE_MS = 2000;
 
 export interface RunningServer {
   readonly port: number;
+  readonly adminPort: number;
   /** Drains and ends; a second call waits for the first. */
   stop(): Promise<void>;
 }
@@ -166,7 +169,8 @@ export async function startServer(
   }
 
   // ── Hub: bus → sockets ──
-  const verifier = createTokenVerifier(config.auth, { clock, log });
+  const revocations = new Revocations();
+  const verifier = createTokenVerifier(config.auth, { clock, log, isRevoked: revocations.isRevoked });
   const hub = new Hub({
     settings: {
       heartbeatMs: config.websocket.heartbeatMs,
@@ -223,7 +227,6 @@ export async function startServer(
     log,
     metrics,
     verifier,
-    isRevoked: () => false,
     intake,
     conversations: new PostgresConversationLog(readerPool),
     reader,
@@ -240,14 +243,35 @@ export async function startServer(
     originAllowed: (origin, host) => originAllowed(origin, host, config.websocket.allowedOrigins),
   });
 
+  // ── What operators see and do ──
+  const admin = makeAdmin({
+    config,
+    clock,
+    log,
+    metrics,
+    payloadLimitBytes,
+    publisher,
+    subscriber,
+    hub,
+    dispatcher: dispatcher?.dispatcher,
+    consumer: consumer?.consumer,
+    verifier,
+    revocations,
+    readiness: () => readiness.check(),
+    epoch: () => epochs.current,
+    phase: () => (draining ? 'draining' : started ? undefined : 'starting'),
+  });
+
   await jobs.makePartitions();
   for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader])
     connection?.start();
   hub.start();
+  await admin.begin();
   await consumer?.streamReader.whenReady(REDIS_PATIENCE_MS);
   dispatcher?.dispatcher.start();
   consumer?.consumer.start();
   await http.listen({ host: config.http.host, port: config.http.port });
+  const adminPort = await admin.listen();
   const backgroundWork = Promise.all([
     logClock.follow({ readTime, metrics, log, signal: background.signal }),
     jobs.run(background.signal),
@@ -257,6 +281,7 @@ export async function startServer(
   const { port } = http.server.address() as AddressInfo;
   log.info('server_started', {
     port,
+    admin_port: adminPort,
     dispatcher: config.dispatcher.enabled,
     consumer: config.consumer.enabled,
     epoch: epochs.current,
@@ -279,6 +304,7 @@ export async function startServer(
     await consumer?.consumer.stop();
     await hub.stop();
     await backgroundWork;
+    await admin.stop();
     for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader])
       connection?.close();
     await Promise.all(
@@ -287,7 +313,7 @@ export async function startServer(
     log.info('server_stopped');
   }
   let stopping: Promise<void> | undefined;
-  return { port, stop: () => (stopping ??= drain()) };
+  return { port, adminPort, stop: () => (stopping ??= drain()) };
 }
 
 function wrapped<Port>(port: Port, wrap: ((port: Port) => Port) | undefined): Port {

@@ -12,6 +12,7 @@ test('who speaks, until when, and what they may do', () => {
       userId: 'alice',
       scopes: new Set(['messaging:manage', 'messaging:operate']),
       expiresAtMs: 2_000_000_000_000,
+      issuedAtMs: 0,
       sid: 's1',
     },
   });

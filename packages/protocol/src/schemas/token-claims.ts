@@ -17,6 +17,7 @@ export const tokenClaims = z
     sub: userId,
     scope: z.union([z.string(), z.array(z.string()).max(SCOPES_MAX)]).optional(),
     exp: z.number().positive().max(EXP_MAX_SECONDS).meta({ description: 'Seconds since 1970' }),
+    iat: z.number().optional().meta({ description: 'Seconds since 1970; without it, as old as can be' }),
     iss: text.optional(),
     aud: z.union([text, z.array(text).min(1)]).optional(),
     sid: opaqueId.optional().meta({ description: 'The login; can be revoked by it' }),
@@ -29,6 +30,8 @@ export interface TokenIdentity {
   readonly scopes: ReadonlySet<string>;
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
+  /** Milliseconds since 1970; 0 where the token does not say. */
+  readonly issuedAtMs: number;
   readonly sid?: string;
 }
 
@@ -43,10 +46,16 @@ export const SCOPE_OPERATE = 'messaging:operate';
 export function parseTokenClaims(claims: unknown): TokenClaimsResult {
   const result = tokenClaims.safeParse(claims);
   if (!result.success) return { ok: false, detail: describeIssue(result.error.issues[0]) };
-  const { sub, scope = [], exp, sid } = result.data;
+  const { sub, scope = [], exp, iat = 0, sid } = result.data;
   const scopes = new Set(typeof scope === 'string' ? scope.split(' ').filter(Boolean) : scope);
   return {
     ok: true,
-    identity: { userId: sub, scopes, expiresAtMs: Math.floor(exp * 1000), ...(sid !== undefined && { sid }) },
+    identity: {
+      userId: sub,
+      scopes,
+      expiresAtMs: Math.floor(exp * 1000),
+      issuedAtMs: Math.floor(iat * 1000),
+      ...(sid !== undefined && { sid }),
+    },
   };
 }

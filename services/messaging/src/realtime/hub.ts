@@ -17,7 +17,7 @@ import { Reads } from './reads.ts';
 import { Session } from './session.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { sweepSession, SWEEP_EVERY_MS } from './sweep.ts';
-import type { TokenVerifier } from './token.ts';
+import type { TokenVerifier, VerifiedToken } from './token.ts';
 
 const SECOND = 1000;
 /** Versions of all local users are compared this often. */
@@ -49,6 +49,7 @@ export class Hub {
   readonly reads: Reads;
   readonly sessions = new Set<Session>();
   draining = false;
+  #deliveryPaused = false;
   #deadlineAt = 0;
   readonly #checks: HeadChecks;
   readonly #verifier: TokenVerifier;
@@ -235,6 +236,31 @@ export class Hub {
     const answer = await this.reads.members(feed.conversationId, [session.userId]);
     if (session.has(position))
       session.applyMember(position, answer?.members.get(session.userId), answer?.membersVersion ?? 0);
+  }
+
+  get deliveryPaused(): boolean {
+    return this.#deliveryPaused;
+  }
+
+  /**
+   * Nothing of message, gap or replay is sent until `resumeDelivery`; clients stay connected, feeds go on. What is
+   * due meanwhile waits as a cursor below its feed's tip.
+   */
+  pauseDelivery(): void {
+    this.#deliveryPaused = true;
+    for (const session of this.sessions) session.releasePages();
+  }
+
+  resumeDelivery(): void {
+    this.#deliveryPaused = false;
+    for (const session of this.sessions) this.schedule(session);
+  }
+
+  /** Ends the connections whose login has been revoked; returns how many. */
+  endRevoked(isRevoked: (token: VerifiedToken) => boolean): number {
+    const revoked = [...this.sessions].filter(({ token }) => token !== undefined && isRevoked(token));
+    for (const session of revoked) session.close(CLOSE.revoked);
+    return revoked.length;
   }
 
   /** The log was set back: every connection begins anew. */

@@ -215,6 +215,7 @@ export class Session {
     if (this.#isClosed() || refusal === undefined) return;
     this.sendError(refusal);
     if (refusal === 'token_expired') this.close(CLOSE.token_expired);
+    else if (refusal === 'revoked') this.close(CLOSE.revoked);
     else if (refusal === 'unavailable') this.close(CLOSE.try_later, this.hub.retryHintMs());
     else this.close(CLOSE.token_invalid);
   }
@@ -292,7 +293,7 @@ export class Session {
   }
 
   maySend(): boolean {
-    return this.state === 'live' && this.out.hasRoom;
+    return this.state === 'live' && !this.hub.deliveryPaused && this.out.hasRoom;
   }
 
   sendMessage(position: Position, item: MessageItem): void {
@@ -377,7 +378,8 @@ export class Session {
 
   #noteBlocked(): void {
     const blocked = !this.maySend() && (!this.#pump.idle || this.out.isHeldUp);
-    if (!blocked) this.blockedSince = undefined;
+    // A pause is no fault of the client's.
+    if (!blocked || this.hub.deliveryPaused) this.blockedSince = undefined;
     else if (this.blockedSince === undefined) {
       this.blockedSince = this.hub.clock.monotonic();
       this.hub.metrics.transportSlowConsumers.inc();

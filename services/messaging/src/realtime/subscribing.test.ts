@@ -34,6 +34,7 @@ async function scene() {
         userId: token!,
         scopes: new Set(),
         expiresAt: clock.now() + 3_600_000,
+        issuedAt: clock.now(),
       }),
     },
   });

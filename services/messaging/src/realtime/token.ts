@@ -5,13 +5,15 @@ export interface VerifiedToken {
   readonly scopes: ReadonlySet<string>;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** Milliseconds since the epoch; 0 where the token does not say. */
+  readonly issuedAt: number;
   readonly sid?: string | undefined;
 }
 
 export interface RefusedToken {
   readonly ok: false;
   /** `unavailable`: a key could not be had, which is no verdict. */
-  readonly code: 'token_missing' | 'token_invalid' | 'token_expired' | 'unavailable';
+  readonly code: 'token_missing' | 'token_invalid' | 'token_expired' | 'revoked' | 'unavailable';
 }
 
 export interface TokenVerifier {

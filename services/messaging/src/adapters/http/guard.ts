@@ -13,8 +13,6 @@ const ALLOWED_HEADERS = 'authorization, content-type';
 
 export interface GuardDeps {
   readonly verifier: TokenVerifier;
-  /** This login, or all of this user's, has been revoked. */
-  readonly isRevoked: (identity: Identity) => boolean;
 }
 
 /** Who asks; known on every route behind a token. */
@@ -23,13 +21,12 @@ export function identityOf(request: FastifyRequest): Identity {
 }
 
 /** Before anything of the body is read: who asks, and whether the body is of a kind that is taken. */
-export function tokenGuard({ verifier, isRevoked }: GuardDeps) {
+export function tokenGuard({ verifier }: GuardDeps) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     const finish = (result: TokenResult) => {
       if (!result.ok) {
         sendProblem(reply, result.code, result.code === 'unavailable' ? bounds.auth.retryAfterMs : undefined);
-      } else if (isRevoked(result)) sendProblem(reply, 'revoked');
-      else if (!isTakenBody(request)) sendProblem(reply, 'unsupported_media_type');
+      } else if (!isTakenBody(request)) sendProblem(reply, 'unsupported_media_type');
       else {
         request.setDecorator<Identity>(IDENTITY, result);
         done();

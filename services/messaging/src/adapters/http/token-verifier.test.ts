@@ -64,6 +64,7 @@ describe('a token', () => {
       userId: 'alice',
       scopes: new Set(['messaging:manage', 'other']),
       expiresAt: exp * 1000,
+      issuedAt: expect.any(Number),
       sid: 's1',
     });
   });

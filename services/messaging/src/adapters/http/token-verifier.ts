@@ -19,6 +19,7 @@ export type TokenResult = VerifiedToken | RefusedToken;
 const MISSING: TokenResult = { ok: false, code: 'token_missing' };
 const INVALID: TokenResult = { ok: false, code: 'token_invalid' };
 const EXPIRED: TokenResult = { ok: false, code: 'token_expired' };
+const REVOKED: TokenResult = { ok: false, code: 'revoked' };
 const UNAVAILABLE: TokenResult = { ok: false, code: 'unavailable' };
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i;
@@ -35,7 +36,13 @@ export function bearerToken(authorization: string | undefined): string | undefin
  */
 export function createTokenVerifier(
   settings: { readonly issuer: string; readonly audience: string; readonly key: VerifyingKey },
-  deps: { readonly clock: Clock; readonly log: Log; readonly fetch?: typeof fetch },
+  deps: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly fetch?: typeof fetch;
+    /** This login, or all of this user's, has been revoked. */
+    readonly isRevoked?: (identity: Identity) => boolean;
+  },
 ): TokenVerifier {
   const keys = verifyingKeys(settings.key, deps);
   const known = new Map<string, TokenResult & { ok: true }>();
@@ -50,9 +57,14 @@ export function createTokenVerifier(
       known.delete(digest);
       if (deps.clock.now() >= remembered.expiresAt + bounds.auth.clockToleranceMs) return EXPIRED;
       known.set(digest, remembered);
-      return remembered;
+      return unlessRevoked(remembered);
     },
   };
+
+  /** Asked each time, and last: a revocation strikes tokens that are remembered, too. */
+  function unlessRevoked(result: TokenResult & { ok: true }): TokenResult {
+    return deps.isRevoked?.(result) === true ? REVOKED : result;
+  }
 
   async function verifyAnew(token: string, digest: string): Promise<TokenResult> {
     const result = await verifyToken(token, { ...settings, keys, now: new Date(deps.clock.now()) });
@@ -60,6 +72,7 @@ export function createTokenVerifier(
       // A map keeps the order of insertion, and a hit inserts anew: the first is the least recently used.
       if (known.size >= bounds.auth.verifiedTokensMax) known.delete(known.keys().next().value!);
       known.set(digest, result);
+      return unlessRevoked(result);
     }
     return result;
   }
@@ -87,6 +100,6 @@ async function verifyToken(
   }
 }
 
-function identityOf({ userId, scopes, expiresAtMs, sid }: TokenIdentity): Identity {
-  return { userId, scopes, expiresAt: expiresAtMs, ...(sid !== undefined && { sid }) };
+function identityOf({ userId, scopes, expiresAtMs, issuedAtMs, sid }: TokenIdentity): Identity {
+  return { userId, scopes, expiresAt: expiresAtMs, issuedAt: issuedAtMs, ...(sid !== undefined && { sid }) };
 }

@@ -145,6 +145,7 @@ export function composeStages(
         userId: token ?? '',
         scopes: new Set(),
         expiresAt: clock.now() + world.tokenLifeMs,
+        issuedAt: clock.now(),
       }),
     },
   });

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { tooLargeAbove } from '@sanctum/protocol';
 import { createHttpServer, type HttpServerDeps } from '../../adapters/http/http-server.ts';
-import { createTokenVerifier, type Identity } from '../../adapters/http/token-verifier.ts';
+import { createTokenVerifier } from '../../adapters/http/token-verifier.ts';
 import { MemoryLog } from '../../adapters/memory/memory-log.ts';
 import { systemClock } from '../../clock.ts';
 import { Intake } from '../../intake/intake.ts';
@@ -64,8 +64,10 @@ export async function startHttpFixture(options: Partial<HttpServerDeps> = {}): P
     allowedOrigins: undefined,
     maxClients: 100,
     payloadMaxBytes: PAYLOAD_MAX_BYTES,
-    verifier: createTokenVerifier({ ...TEST_JWT, key }, { clock: systemClock, log: silentLog }),
-    isRevoked: (identity: Identity) => revoked.has(identity.userId),
+    verifier: createTokenVerifier(
+      { ...TEST_JWT, key },
+      { clock: systemClock, log: silentLog, isRevoked: ({ userId }) => revoked.has(userId) },
+    ),
     intake: new Intake({
       intakeLog: log.intake,
       clock: systemClock,

@@ -18,6 +18,8 @@ export interface PodOptions {
 export interface Pod {
   readonly httpUrl: string;
   readonly wsUrl: string;
+  /** As `http://127.0.0.1:8084`. */
+  readonly adminUrl: string;
   /** SIGTERM, and its end. */
   stop(): Promise<void>;
 }
@@ -54,7 +56,7 @@ export async function startPod(options: PodOptions & { overrides?: Overrides; lo
       ? (options.log ?? silentLog)
       : createLog('debug', { pod: config.consumer.name });
   const server = await startServer(config, log, options.overrides);
-  return { ...urlsOf(server.port), stop: () => server.stop() };
+  return { ...urlsOf(server.port, server.adminPort), stop: () => server.stop() };
 }
 
 export interface PodProcess extends Pod {
@@ -94,13 +96,13 @@ export async function spawnPod(options: PodOptions): Promise<PodProcess> {
       waiting.add({ event, resolve });
       void exited.then(() => reject(new Error(`the pod ended before ${event}`)));
     });
-  const { port } = await logged('server_started');
+  const { port, admin_port: adminPort } = await logged('server_started');
   const kill = async (signal: NodeJS.Signals) => {
     child.kill(signal);
     await exited;
   };
   return {
-    ...urlsOf(port as number),
+    ...urlsOf(port as number, adminPort as number),
     process: child,
     pid: child.pid!,
     logs,
@@ -110,6 +112,10 @@ export async function spawnPod(options: PodOptions): Promise<PodProcess> {
   };
 }
 
-function urlsOf(port: number) {
-  return { httpUrl: `http://127.0.0.1:${port}`, wsUrl: `ws://127.0.0.1:${port}/ws` };
+function urlsOf(port: number, adminPort: number) {
+  return {
+    adminUrl: `http://127.0.0.1:${adminPort}`,
+    httpUrl: `http://127.0.0.1:${port}`,
+    wsUrl: `ws://127.0.0.1:${port}/ws`,
+  };
 }

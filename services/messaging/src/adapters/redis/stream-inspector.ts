@@ -1,0 +1,170 @@
+import { formatTime } from '@sanctum/protocol';
+import type { ConsumerGroups } from '@sanctum/protocol/admin';
+import type { Log } from '../../log.ts';
+import type { StreamState } from '../../operations/pipeline-view.ts';
+import { RedisConnection } from './connections.ts';
+import { GroupFigures } from './stream-figures.ts';
+import { streamName } from './stream-names.ts';
+
+/** Entries that are looked through for one message. */
+const SEARCH_MAX = 5000;
+const SEARCH_PIECE = 500;
+/** A row's `dispatched_at` is written after its entry: the entry may be older by a batch's time, clocks may differ. */
+const SEARCH_BEFORE_MS = 30_000;
+
+export interface InspectorOptions {
+  readonly url: string;
+  readonly stream: string;
+  readonly partitions: number;
+  readonly maxLength: number;
+  readonly group: string;
+  readonly log: Log;
+}
+
+/** Where an entry stands. */
+export interface FoundEntry {
+  readonly state: 'found' | 'gone' | 'too_many';
+  readonly entryId: string | undefined;
+  readonly read: boolean;
+  readonly pendingWith: string | undefined;
+}
+
+/** Reads what operators want to know of the stream, on a connection of its own; changes nothing. */
+export class StreamInspector {
+  readonly #connection: RedisConnection;
+  readonly #figures: GroupFigures;
+  readonly #streams: readonly string[];
+  readonly #options: InspectorOptions;
+
+  constructor(options: InspectorOptions) {
+    this.#options = options;
+    this.#connection = new RedisConnection({ url: options.url, name: 'inspector', log: options.log });
+    this.#figures = new GroupFigures(options.group, options.maxLength);
+    this.#streams = Array.from({ length: options.partitions }, (_, i) => streamName(options.stream, i));
+  }
+
+  start(): void {
+    this.#connection.start();
+  }
+
+  whenReady(timeoutMs: number): Promise<boolean> {
+    return this.#connection.whenReady(timeoutMs);
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  async state(): Promise<StreamState> {
+    const [figures, refuses] = await Promise.all([
+      this.#figures.read(this.#connection, this.#streams),
+      this.#refusal(),
+    ]);
+    const { length, pending, oldestUnreadSeconds } = figures;
+    const maxLength = this.#options.maxLength * this.#streams.length;
+    return { length, maxLength, pending, oldestUnreadSeconds, refuses };
+  }
+
+  /** `XINFO` of each stream that there is. */
+  async groups(isAlive: (consumer: string) => boolean): Promise<ConsumerGroups> {
+    const streams: ConsumerGroups['streams'] = [];
+    for (const name of this.#streams) {
+      const found = await this.#connection.run(async (client) => {
+        if ((await client.exists(name)) === 0) return undefined;
+        const info = record(await client.xinfo('STREAM', name));
+        const groups = ((await client.xinfo('GROUPS', name)) as unknown[][]).map(record);
+        const consumers = await Promise.all(
+          groups.map((group) => client.xinfo('CONSUMERS', name, String(group['name']))),
+        );
+        return { info, groups, consumers };
+      });
+      if (found === undefined) continue;
+      streams.push({
+        name,
+        length: Number(found.info['length']),
+        first_entry_at: entryTime(found.info['first-entry']),
+        last_entry_at: entryTime(found.info['last-entry']),
+        groups: found.groups.map((group, i) => ({
+          name: String(group['name']),
+          pending: Number(group['pending']),
+          last_delivered_id: String(group['last-delivered-id']),
+          lag: typeof group['lag'] === 'number' ? group['lag'] : null,
+          consumers: (found.consumers[i] as unknown[][]).map(record).map((consumer) => ({
+            name: String(consumer['name']),
+            pending: Number(consumer['pending']),
+            idle_ms: Number(consumer['idle']),
+            alive: isAlive(String(consumer['name'])),
+          })),
+        })),
+      });
+    }
+    return { streams };
+  }
+
+  /** Looks for a message's latest entry, from shortly before it was dispatched on. */
+  async find(message: {
+    readonly conversationId: string;
+    readonly messageId: string;
+    readonly partition: number;
+    readonly dispatchedAt: number;
+  }): Promise<FoundEntry> {
+    const stream = this.#streams[message.partition % this.#streams.length] as string;
+    const nothing = { entryId: undefined, read: false, pendingWith: undefined };
+    let from = String(Math.max(0, message.dispatchedAt - SEARCH_BEFORE_MS));
+    for (let seen = 0; seen < SEARCH_MAX; seen += SEARCH_PIECE) {
+      const entries = await this.#connection.run((client) =>
+        client.xrange(stream, from, '+', 'COUNT', SEARCH_PIECE),
+      );
+      for (const [id, fields] of entries) {
+        if (isOf(fields, message)) return { state: 'found', ...(await this.#standing(stream, id)) };
+      }
+      if (entries.length < SEARCH_PIECE) return { state: 'gone', ...nothing };
+      from = `(${entries.at(-1)![0]}`;
+    }
+    return { state: 'too_many', ...nothing };
+  }
+
+  async #standing(stream: string, entryId: string): Promise<Omit<FoundEntry, 'state'>> {
+    const { group } = this.#options;
+    return this.#connection.run(async (client) => {
+      const groups = ((await client.xinfo('GROUPS', stream)) as unknown[][]).map(record);
+      const ours = groups.find(({ name }) => name === group);
+      const read = ours !== undefined && compareIds(entryId, String(ours['last-delivered-id'])) <= 0;
+      if (!read) return { entryId, read, pendingWith: undefined };
+      const pending = (await client.xpending(stream, group, entryId, entryId, 1)) as [string, string][];
+      return { entryId, read, pendingWith: pending[0]?.[1] };
+    });
+  }
+
+  /** Why Redis would refuse an entry now. It is a primary, or the connection would not be there. */
+  async #refusal(): Promise<string | undefined> {
+    const info = await this.#connection.run((client) => client.info('memory'));
+    const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+    const limit = field('maxmemory');
+    return limit > 0 && policy === 'noeviction' && field('used_memory') >= limit ? 'OOM' : undefined;
+  }
+}
+
+function isOf(fields: readonly string[], message: { conversationId: string; messageId: string }): boolean {
+  const field = (name: string) => fields[fields.indexOf(name) + 1];
+  return field('message_id') === message.messageId && field('conversation_id') === message.conversationId;
+}
+
+function record(flat: unknown): Record<string, unknown> {
+  const list = flat as unknown[];
+  const fields: Record<string, unknown> = {};
+  for (let i = 0; i + 1 < list.length; i += 2) fields[String(list[i])] = list[i + 1];
+  return fields;
+}
+
+function entryTime(entry: unknown): string | null {
+  const id = Array.isArray(entry) ? String(entry[0]) : undefined;
+  return id === undefined ? null : formatTime(Number(id.split('-')[0]));
+}
+
+function compareIds(a: string, b: string): number {
+  const [aMs = 0, aSeq = 0] = a.split('-').map(Number);
+  const [bMs = 0, bSeq = 0] = b.split('-').map(Number);
+  return aMs - bMs || aSeq - bSeq;
+}

@@ -1,0 +1,219 @@
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { controlRoutes } from './adapters/http/admin/control-routes.ts';
+import { createAdminServer } from './adapters/http/admin/admin-server.ts';
+import { EventStreams } from './adapters/http/admin/event-stream.ts';
+import { pipelineRoutes } from './adapters/http/admin/pipeline-routes.ts';
+import type { TokenVerifier } from './adapters/http/token-verifier.ts';
+import { PostgresDispatchLog } from './adapters/postgres/dispatch-log.ts';
+import { PostgresOperatorLog } from './adapters/postgres/operator-log.ts';
+import { PodTable } from './adapters/postgres/pod-table.ts';
+import { PostgresPool, READ_TIMEOUT_MS } from './adapters/postgres/pool.ts';
+import { StreamInspector } from './adapters/redis/stream-inspector.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { ControlWatch, type Pausable } from './operations/control-watch.ts';
+import { Fleet } from './operations/fleet.ts';
+import { PipelineHistory } from './operations/pipeline-history.ts';
+import { PipelineWatch } from './operations/pipeline-watch.ts';
+import { PodBus } from './operations/pod-bus.ts';
+import { type PodFigures, readTotals, valueOf } from './operations/pod-figures.ts';
+import { type PodAnswer, type PodQuestion, PodQuestions } from './operations/pod-questions.ts';
+import { PodReporter } from './operations/pod-reporter.ts';
+import type { Readiness } from './operations/readiness.ts';
+import type { Revocations } from './operations/revocations.ts';
+import type { BusPublisher, BusSubscriber } from './ports.ts';
+import type { Hub } from './realtime/hub.ts';
+import { SessionViews } from './realtime/session-views.ts';
+
+const POOL_CONNECTIONS = 4;
+const CONSOLE_FOLDER = new URL('../../../apps/console/dist/', import.meta.url);
+const VERSION = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+export interface AdminDeps {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly payloadLimitBytes: number;
+  readonly publisher: BusPublisher;
+  readonly subscriber: BusSubscriber;
+  readonly hub: Hub;
+  readonly dispatcher: Pausable | undefined;
+  readonly consumer: Pausable | undefined;
+  readonly verifier: TokenVerifier;
+  readonly revocations: Revocations;
+  readonly readiness: () => Promise<Readiness>;
+  readonly epoch: () => number;
+  /** What the pod is at, where it is not serving. */
+  readonly phase: () => 'starting' | 'draining' | undefined;
+}
+
+export interface Admin {
+  /** Follows what operators have decided so far: before the stages start. */
+  begin(): Promise<void>;
+  /** Serves; returns the port. */
+  listen(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** What operators see and do: composed here, as server.ts composes the pipeline that it is about. */
+export function makeAdmin(deps: AdminDeps): Admin {
+  const { config, clock, log, metrics, hub, revocations } = deps;
+  const instance = clock.uuid();
+  const podName = config.consumer.name;
+  const pool = new PostgresPool({
+    url: config.postgres.url,
+    applicationName: 'sanctum-admin',
+    maxConnections: POOL_CONNECTIONS,
+    callTimeoutMs: READ_TIMEOUT_MS,
+    log,
+  });
+  const ended = new AbortController();
+
+  // ── What operators have decided ──
+  const operatorLog = new PostgresOperatorLog(pool);
+  const controls = new ControlWatch({
+    log: operatorLog,
+    clock,
+    logger: log,
+    metrics,
+    revocations,
+    switches: {
+      ...(deps.dispatcher && { dispatcher: deps.dispatcher }),
+      ...(deps.consumer && { consumer: deps.consumer }),
+      delivery: { pause: () => hub.pauseDelivery(), resume: () => hub.resumeDelivery() },
+    },
+    onRevoked: () => {
+      const connections = hub.endRevoked(revocations.isRevoked);
+      if (connections > 0) log.info('connections_revoked', { connections });
+    },
+  });
+
+  // ── What the pods say of themselves ──
+  const views = new SessionViews(hub, podName);
+  const fleet = new Fleet(clock);
+  const bus = new PodBus({ publisher: deps.publisher, subscriber: deps.subscriber, clock });
+  bus.onMessage((message) => {
+    if (message.kind === 'changed') controls.hint();
+    else if (message.kind === 'figures') fleet.hear(message.figures);
+    else if (message.kind === 'bye') fleet.leave(message.instance);
+  });
+  const podTable = new PodTable(pool);
+  const startedAt = clock.now();
+  const reporter = new PodReporter({ read: figures, fleet, bus, table: podTable, clock, log });
+  const questions = new PodQuestions({ bus, fleet, clock, instance, answer });
+
+  // ── What the stores answer ──
+  const inspector = new StreamInspector({
+    url: config.redis.url,
+    stream: config.stream.name,
+    partitions: config.stream.partitions,
+    maxLength: config.stream.maxLength,
+    group: config.consumer.group,
+    log,
+  });
+  const dispatchLog = new PostgresDispatchLog(pool, { payloadLimitBytes: deps.payloadLimitBytes });
+  const watch = new PipelineWatch({
+    fleet,
+    controls,
+    clock,
+    pod: podName,
+    epoch: deps.epoch,
+    probes: {
+      outbox: () => dispatchLog.backlog(),
+      stream: () => inspector.state(),
+      pods: () => podTable.read(),
+    },
+  });
+  const history = new PipelineHistory(fleet, clock);
+
+  const server = createAdminServer({
+    log,
+    verifier: deps.verifier,
+    consoleFolder: CONSOLE_FOLDER,
+    routes: [
+      ...pipelineRoutes({
+        pod: podName,
+        watch,
+        history,
+        events: new EventStreams({ clock, end: ended.signal }),
+      }),
+      ...controlRoutes({ operatorLog, watch: controls, bus, fleet, questions }),
+    ],
+  });
+
+  async function figures(): Promise<PodFigures> {
+    const { ready, degraded, reasons } = await deps.readiness();
+    const summary = views.summary();
+    const phase = deps.phase();
+    return {
+      v: 1,
+      instance,
+      name: podName,
+      version: VERSION,
+      startedAt,
+      at: clock.now(),
+      epoch: deps.epoch(),
+      state: phase ?? (ready ? (degraded.length > 0 ? 'degraded' : 'ready') : 'not_ready'),
+      reasons: [...reasons, ...degraded],
+      dispatcher: config.dispatcher.enabled,
+      consumer: config.consumer.enabled,
+      paused: controls.paused,
+      busHeard: deps.subscriber.connected,
+      connections: summary.total,
+      slowConnections: summary.slow,
+      conversations: hub.feeds.size,
+      oldestUnreadSeconds: await valueOf(metrics.consumerOldestUnreadSeconds),
+      pending: await valueOf(metrics.outboxPending),
+      totals: await readTotals(metrics),
+    };
+  }
+
+  function answer(question: PodQuestion): PodAnswer {
+    switch (question.about) {
+      case 'readers':
+        return { pod: podName, ...views.readers(question.conversationId, question.seq) };
+      case 'reach':
+        return { pod: podName, count: views.reach(question.conversationIds) };
+      case 'connections':
+        return { pod: podName, connections: views.connections(question.filter), summary: views.summary() };
+      case 'logins':
+        return { pod: podName, count: views.ofLogin(question.kind, question.subject) };
+      default:
+        // A newer pod's question.
+        return { pod: podName };
+    }
+  }
+
+  let loops: Promise<unknown> = Promise.resolve();
+  return {
+    async begin() {
+      inspector.start();
+      await controls.look();
+      const { signal } = ended;
+      loops = Promise.all([
+        controls.run(signal),
+        reporter.run(signal),
+        watch.run(signal),
+        history.run(signal),
+      ]);
+    },
+    async listen() {
+      await server.listen({ host: config.http.host, port: config.http.adminPort });
+      return (server.server.address() as AddressInfo).port;
+    },
+    async stop() {
+      ended.abort();
+      server.server.closeAllConnections();
+      await server.close();
+      await loops;
+      inspector.close();
+      await pool.end();
+    },
+  };
+}

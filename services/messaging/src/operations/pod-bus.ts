@@ -1,0 +1,73 @@
+import type { Clock } from '../clock.ts';
+import type { BusPublisher, BusSubscriber } from '../ports.ts';
+import type { PodFigures } from './pod-figures.ts';
+import type { PodAnswer, PodQuestion } from './pod-questions.ts';
+
+/** What pods say to each other on the channel `control`. */
+export type PodMessage =
+  /** Controls or revocations have changed: look at them. */
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'figures'; readonly figures: PodFigures }
+  /** This pod ends in good order. */
+  | { readonly kind: 'bye'; readonly instance: string }
+  | { readonly kind: 'ask'; readonly id: string; readonly question: PodQuestion }
+  | { readonly kind: 'answer'; readonly id: string; readonly instance: string; readonly answer: PodAnswer };
+
+/** More than the largest answer. */
+const MESSAGE_MAX_BYTES = 1024 * 1024;
+const SUBSCRIBE_AGAIN_MS = 1000;
+
+/**
+ * The channel on which the pods of an installation talk about themselves. Best effort: whatever must not be lost
+ * stands in Postgres. A message of another version, or of a stranger, is passed over.
+ */
+export class PodBus {
+  readonly #publisher: BusPublisher;
+  readonly #listeners: ((message: PodMessage) => void)[] = [];
+
+  constructor(options: { publisher: BusPublisher; subscriber: BusSubscriber; clock: Clock }) {
+    const { subscriber, clock } = options;
+    this.#publisher = options.publisher;
+    const subscribe = () => {
+      subscriber.subscribe(['control']).catch(() => {
+        clock.setTimer(SUBSCRIBE_AGAIN_MS, () => {
+          if (subscriber.connected) subscribe();
+        });
+      });
+    };
+    subscriber.onReady(subscribe);
+    subscriber.onMessage((channel, bytes) => {
+      if (channel === 'control') this.#heard(bytes);
+    });
+  }
+
+  onMessage(listener: (message: PodMessage) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Whether Redis has taken it. */
+  async say(message: PodMessage): Promise<boolean> {
+    try {
+      await this.#publisher.publish([{ channel: 'control', bytes: Buffer.from(JSON.stringify(message)) }]);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #heard(bytes: Buffer): void {
+    const message = parse(bytes);
+    if (message === undefined) return;
+    for (const listener of this.#listeners) listener(message);
+  }
+}
+
+function parse(bytes: Buffer): PodMessage | undefined {
+  if (bytes.length > MESSAGE_MAX_BYTES) return undefined;
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    return typeof value === 'object' && value !== null && 'kind' in value ? (value as PodMessage) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,109 @@
+import type { ConnectionView, PodConnections, TracedReader } from '@sanctum/protocol/admin';
+import type { Clock } from '../clock.ts';
+import type { Fleet } from './fleet.ts';
+import type { PodBus } from './pod-bus.ts';
+
+/** How long the other pods have to answer. */
+const PATIENCE_MS = 500;
+
+/** What only the pod that holds a connection knows. */
+export type PodQuestion =
+  /** Who reads this conversation, and is past this place? */
+  | { readonly about: 'readers'; readonly conversationId: string; readonly seq: number }
+  /** How many connections have a place in one of these conversations? */
+  | { readonly about: 'reach'; readonly conversationIds: readonly string[] }
+  /** The connections with these properties, by id, behind `after`, not more than `limit`. */
+  | { readonly about: 'connections'; readonly filter: ConnectionFilter }
+  /** How many connections does this user, or this login, have? */
+  | { readonly about: 'logins'; readonly kind: 'user' | 'login'; readonly subject: string };
+
+export interface ConnectionFilter {
+  readonly state?: string | undefined;
+  readonly slow?: boolean | undefined;
+  readonly userId?: string | undefined;
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+export interface PodAnswer {
+  readonly pod: string;
+  readonly readers?: readonly TracedReader[];
+  readonly past?: number;
+  /** Readers, connections reached, or connections of the login. */
+  readonly count?: number;
+  readonly connections?: readonly ConnectionView[];
+  readonly summary?: PodConnections;
+}
+
+export interface FleetAnswers {
+  /** By pod name. */
+  readonly answers: readonly PodAnswer[];
+  /** Names of pods that live and did not answer in time. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * Asks every pod, over the bus, and waits until all that live have answered, or half a second. This pod's own answer
+ * needs no bus; with Redis down it is the only one.
+ */
+export class PodQuestions {
+  readonly #bus: PodBus;
+  readonly #fleet: Fleet;
+  readonly #clock: Clock;
+  readonly #instance: string;
+  readonly #answer: (question: PodQuestion) => PodAnswer;
+  readonly #open = new Map<string, (instance: string, answer: PodAnswer) => void>();
+
+  constructor(options: {
+    bus: PodBus;
+    fleet: Fleet;
+    clock: Clock;
+    instance: string;
+    answer: (question: PodQuestion) => PodAnswer;
+  }) {
+    this.#bus = options.bus;
+    this.#fleet = options.fleet;
+    this.#clock = options.clock;
+    this.#instance = options.instance;
+    this.#answer = options.answer;
+    this.#bus.onMessage((message) => {
+      if (message.kind === 'answer') this.#open.get(message.id)?.(message.instance, message.answer);
+      // One's own question was answered where it was asked.
+      else if (message.kind === 'ask' && !this.#open.has(message.id)) {
+        void this.#bus.say({
+          kind: 'answer',
+          id: message.id,
+          instance: this.#instance,
+          answer: this.#answer(message.question),
+        });
+      }
+    });
+  }
+
+  ask(question: PodQuestion): Promise<FleetAnswers> {
+    const waiting = new Map(
+      this.#fleet
+        .alive()
+        .filter(({ instance }) => instance !== this.#instance)
+        .map(({ instance, name }) => [instance, name]),
+    );
+    const answers = [this.#answer(question)];
+    const id = this.#clock.uuid();
+    return new Promise((resolve) => {
+      const finish = () => {
+        timer.cancel();
+        this.#open.delete(id);
+        answers.sort((a, b) => (a.pod < b.pod ? -1 : 1));
+        resolve({ answers, missing: [...waiting.values()].sort() });
+      };
+      const timer = this.#clock.setTimer(PATIENCE_MS, finish);
+      this.#open.set(id, (instance, answer) => {
+        if (!waiting.delete(instance)) return;
+        answers.push(answer);
+        if (waiting.size === 0) finish();
+      });
+      if (waiting.size === 0) finish();
+      else void this.#bus.say({ kind: 'ask', id, question });
+    });
+  }
+}

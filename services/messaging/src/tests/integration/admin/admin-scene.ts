@@ -1,0 +1,29 @@
+import { expectStatus, HttpClient } from '../../support/http-client.ts';
+import type { Pod } from '../../support/pod.ts';
+import { mintToken } from '../../support/tokens.ts';
+
+/** The admin API as an operator. */
+export async function operatorOf(pod: Pod, sub = 'ops@example'): Promise<Operator> {
+  return new Operator(new HttpClient(pod.adminUrl, await mintToken({ sub, scope: 'messaging:operate' })));
+}
+
+export class Operator {
+  readonly http: HttpClient;
+
+  constructor(http: HttpClient) {
+    this.http = http;
+  }
+
+  async get<T>(path: string): Promise<T> {
+    return expectStatus(await this.http.request<T>('GET', `/admin/v1${path}`), 200);
+  }
+
+  async send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T> {
+    const answer = await this.http.request<T>(method, `/admin/v1${path}`, body === undefined ? {} : { body });
+    return expectStatus(answer, 200, 201, 202);
+  }
+
+  close(): void {
+    this.http.close();
+  }
+}

@@ -1,0 +1,176 @@
+import { type Audit, type Controls, controls, type Pipeline, pipeline } from '@sanctum/protocol/admin';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { HttpClient } from '../../support/http-client.ts';
+import type { Pod } from '../../support/pod.ts';
+import { metricOf, Scene } from '../../support/scene.ts';
+import { mintToken } from '../../support/tokens.ts';
+import { operatorOf, type Operator } from './admin-scene.ts';
+
+let scene: Scene;
+let pods: Pod[];
+let operator: Operator;
+
+beforeAll(async () => {
+  scene = await Scene.begin();
+  pods = [await scene.pod(), await scene.pod()];
+  operator = await operatorOf(pods[0]!);
+});
+afterAll(async () => {
+  operator.close();
+  await scene.end();
+});
+
+async function setControl(stage: string, paused: boolean, more: object = {}): Promise<Controls> {
+  return operator.send('PUT', '/controls', { stage, paused, reason: 'a drill', ...more });
+}
+
+describe('who may', () => {
+  it('is an operator with a token, and nobody else', async () => {
+    const anyone = new HttpClient(pods[0]!.adminUrl);
+    const ann = anyone.as(await mintToken({ sub: 'ann' }));
+    expect((await anyone.request('GET', '/admin/v1/pipeline')).problem).toMatchObject({
+      code: 'token_missing',
+    });
+    expect((await ann.request('GET', '/admin/v1/pipeline')).problem).toMatchObject({
+      code: 'scope_required',
+    });
+    expect((await ann.request('PUT', '/admin/v1/controls', { body: {} })).status).toBe(403);
+    const foreign = { headers: { origin: 'https://evil.example' } };
+    expect((await operator.http.request('GET', '/admin/v1/pipeline', foreign)).problem).toMatchObject({
+      code: 'origin_denied',
+    });
+    expect((await operator.http.request('DELETE', '/admin/v1/pipeline')).status).toBe(405);
+    expect((await operator.http.request('GET', '/admin/v1/nothing')).status).toBe(404);
+    anyone.close();
+  });
+
+  it('finds nothing of it on the public port', async () => {
+    const client = new HttpClient(
+      pods[0]!.httpUrl,
+      await mintToken({ sub: 'o', scope: 'messaging:operate' }),
+    );
+    for (const path of ['/admin/v1/pipeline', '/admin/v1/controls', '/admin/v1/audit']) {
+      expect((await client.request('GET', path)).status).toBe(404);
+    }
+    client.close();
+  });
+
+  it('gets headers that let no other page in', async () => {
+    const { headers } = await operator.http.request('GET', '/');
+    expect(headers['content-security-policy']).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
+    expect(headers['x-frame-options']).toBe('DENY');
+    expect(headers['access-control-allow-origin']).toBeUndefined();
+    for (const path of ['/../package.json', '/%2e%2e/package.json', '/..%2f..%2fpackage.json'])
+      expect((await operator.http.request('GET', path)).status).toBe(404);
+  });
+});
+
+describe('a pause', () => {
+  it('of the dispatcher holds rows back on every pod within a second, and a resume lets them go', async () => {
+    const begun = performance.now();
+    const answer = await setControl('dispatcher', true);
+    controls.parse(answer);
+    await eventually(async () => {
+      for (const pod of pods) expect(await metricOf(pod, 'messaging_control_paused')).toBe(1);
+    });
+    expect(performance.now() - begun).toBeLessThan(1000);
+    expect(answer.controls[0]).toMatchObject({
+      stage: 'dispatcher',
+      paused: true,
+      changed_by: 'ops@example',
+      reason: 'a drill',
+    });
+    const conversationId = await scene.conversation(pods[0]!, ['ann', 'ben']);
+    await scene.post(pods[1]!, 'ann', conversationId, 3);
+    await eventually(async () => {
+      const { stages } = await operator.get<Pipeline>('/pipeline');
+      expect(stages.find(({ name }) => name === 'dispatcher')).toMatchObject({ health: 'paused' });
+      expect(stages.find(({ name }) => name === 'outbox')!.backlog).toBeGreaterThanOrEqual(3);
+    });
+    expect(await scene.onStream(conversationId)).toEqual([]);
+    expect(await metricOf(pods[0]!, 'messaging_dispatch_ticks_total')).toBeGreaterThan(0);
+    await setControl('dispatcher', false);
+    await eventually(async () => expect(await scene.onStream(conversationId)).toHaveLength(3));
+    expect((await operator.get<Controls>('/controls')).controls[0]).toMatchObject({ paused: false });
+  });
+
+  it('of the consumer leaves entries on the stream', async () => {
+    await setControl('consumer', true);
+    await eventually(async () => {
+      const { controls: all } = await operator.get<Controls>('/controls');
+      expect(all.find(({ stage }) => stage === 'consumer')).toMatchObject({ paused: true, pods_behind: [] });
+    });
+    const before = await metricOf(pods[0]!, 'messaging_consumer_delivered_total');
+    const other = await metricOf(pods[1]!, 'messaging_consumer_delivered_total');
+    const conversationId = await scene.conversation(pods[0]!, ['ann', 'ben']);
+    await scene.post(pods[0]!, 'ann', conversationId, 2);
+    await eventually(async () => expect(await scene.onStream(conversationId)).toHaveLength(2));
+    expect(await metricOf(pods[0]!, 'messaging_consumer_delivered_total')).toBe(before);
+    expect(await metricOf(pods[1]!, 'messaging_consumer_delivered_total')).toBe(other);
+    await setControl('consumer', false);
+    await eventually(async () => expect(await scene.unacknowledged()).toBe(0));
+  });
+
+  it('of delivery sends clients nothing, keeps them, and on resuming they miss nothing', async () => {
+    const [ann, ben] = ['delivery-ann', 'delivery-ben'] as const;
+    const conversationId = await scene.conversation(pods[0]!, [ann, ben]);
+    const client = await scene.connect(pods[1]!, ben);
+    await client.until(() => client.received.caughtUpCount === 1);
+    await scene.post(pods[0]!, ann, conversationId);
+    await client.untilMessages(conversationId, 1);
+    await setControl('delivery', true);
+    await eventually(async () => expect(await metricOf(pods[1]!, 'messaging_control_paused')).toBe(1));
+    await scene.post(pods[0]!, ann, conversationId, 5);
+    await eventually(async () => expect(await scene.onStream(conversationId)).toHaveLength(6));
+    await eventually(async () => expect(await scene.unacknowledged()).toBe(0));
+    await client.ping();
+    expect(client.received.seqs(conversationId)).toEqual([1]);
+    expect(await metricOf(pods[1]!, 'transport_slow_consumers_total')).toBe(0);
+    await setControl('delivery', false);
+    await client.untilMessages(conversationId, 6);
+    expect(client.received.seqs(conversationId)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it('ends by itself where it was given an end', async () => {
+    await setControl('consumer', true, { expires_in_seconds: 1 });
+    await eventually(async () => expect(await metricOf(pods[1]!, 'messaging_control_paused')).toBe(1));
+    await eventually(async () => expect(await metricOf(pods[1]!, 'messaging_control_paused')).toBe(0));
+  });
+
+  it('is on record, with who and why', async () => {
+    const { entries } = await operator.get<Audit>('/audit?limit=3');
+    expect(entries[0]).toMatchObject({
+      by: 'ops@example',
+      action: 'pause',
+      target: 'consumer',
+      parameters: { reason: 'a drill' },
+    });
+    const all = await operator.get<Audit>('/audit');
+    expect(all.entries.length).toBeGreaterThan(4);
+    expect(all.next_cursor).toBeNull();
+  });
+
+  it('needs a stage that there is, and a reason', async () => {
+    const refused = async (body: object) =>
+      (await operator.http.request('PUT', '/admin/v1/controls', { body })).problem;
+    expect(await refused({ stage: 'hub', paused: true, reason: 'x' })).toMatchObject({
+      code: 'invalid_body',
+    });
+    expect(await refused({ stage: 'consumer', paused: true })).toMatchObject({
+      detail: expect.stringContaining('reason'),
+    });
+    expect(await refused({ stage: 'consumer', paused: true, reason: 'x', extra: 1 })).toMatchObject({
+      code: 'unknown_field',
+    });
+  });
+});
+
+it('a pod that starts during a pause starts paused', async () => {
+  await setControl('dispatcher', true);
+  const third = await scene.pod();
+  expect(await metricOf(third, 'messaging_control_paused')).toBe(1);
+  const answer = await operator.get<Pipeline>('/pipeline');
+  pipeline.parse(answer);
+  await setControl('dispatcher', false);
+});
