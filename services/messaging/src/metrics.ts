@@ -136,6 +136,17 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
       'Entries taken over from another consumer',
       consuming,
     ),
+    streamLength: gauge(
+      'messaging_stream_length',
+      'Entries on the stream, read or not; of its longest partition',
+      consuming,
+    ),
+    streamUnread: gauge(
+      'messaging_stream_unread',
+      'Entries that the group has not read; of the partition with the most',
+      consuming,
+    ),
+    streamMaxLength: gauge('messaging_stream_max_length', 'REDIS_STREAM_MAXLEN', consuming),
     streamTrimmedUnread: counter(
       'messaging_stream_trimmed_unread_total',
       'Entries trimmed before the group read them',

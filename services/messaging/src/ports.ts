@@ -375,8 +375,14 @@ export interface StreamReader {
   claimIdle(): Promise<StreamEntry[]>;
   /** XACK; returns how many Redis acknowledged. */
   acknowledge(entries: readonly StreamEntry[]): Promise<number>;
-  /** Figures of the group, over all partitions. */
-  figures(): Promise<{ pending: number; oldestUnreadSeconds: number; trimmedUnread: number; length: number }>;
+  /** Figures of the group over all partitions; `length` and `unread` are those of the partition with the most. */
+  figures(): Promise<{
+    pending: number;
+    oldestUnreadSeconds: number;
+    trimmedUnread: number;
+    length: number;
+    unread: number;
+  }>;
   /** Called after a connection was lost and made again: entries whose reply was lost wait in the own pending list. */
   onReconnect(listener: () => void): void;
 }

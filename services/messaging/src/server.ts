@@ -96,6 +96,7 @@ export async function startServer(
   // ── Redis ──
   const redis = { url: config.redis.url, log };
   const stream = { stream: config.stream.name, maxLength: config.stream.maxLength };
+  metrics.streamMaxLength.set(stream.maxLength);
   const busConnection = new RedisBusPublisher({ ...redis, installationId });
   const publisher = wrapped<BusPublisher>(busConnection, overrides.publisher);
   const subscriber = new RedisBusSubscriber({ ...redis, installationId });

@@ -44,8 +44,10 @@ export class ConsumerFigures {
   async #refresh(): Promise<void> {
     const { reader, metrics, log, clock } = this.#options;
     try {
-      const { pending, oldestUnreadSeconds, trimmedUnread } = await reader.figures();
+      const { pending, oldestUnreadSeconds, trimmedUnread, length, unread } = await reader.figures();
       metrics.consumerPelSize.set(pending);
+      metrics.streamLength.set(length);
+      metrics.streamUnread.set(unread);
       metrics.consumerOldestUnreadSeconds.set(oldestUnreadSeconds);
       metrics.streamTrimmedUnread.inc(trimmedUnread);
       if (trimmedUnread > 0) log.warn('consumer_trimmed_unread', { entries: trimmedUnread });

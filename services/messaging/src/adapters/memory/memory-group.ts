@@ -30,9 +30,13 @@ export class MemoryGroup {
     return this.#pending.size;
   }
 
+  get unread(): number {
+    return this.#stream.after(this.#delivered, Number.MAX_SAFE_INTEGER).length;
+  }
+
   /** Pending, or not read yet. */
   get unsettled(): number {
-    return this.#pending.size + this.#stream.after(this.#delivered, Number.MAX_SAFE_INTEGER).length;
+    return this.#pending.size + this.unread;
   }
 
   /** When the first entry that nobody has read was added. */

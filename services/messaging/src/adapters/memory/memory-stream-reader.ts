@@ -71,7 +71,8 @@ export class MemoryStreamReader implements StreamReader {
       const groups = this.#groups();
       const figures = {
         pending: groups.reduce((sum, [, group]) => sum + group.pending, 0),
-        length: groups.reduce((sum, [stream]) => sum + stream.length, 0),
+        length: Math.max(0, ...groups.map(([stream]) => stream.length)),
+        unread: Math.max(0, ...groups.map(([, group]) => group.unread)),
         oldestUnreadSeconds:
           Math.max(0, ...groups.map(([, group]) => now - (group.oldestUnreadAt ?? now))) / 1000,
         trimmedUnread: this.#trimmedUnread,

@@ -10,6 +10,7 @@ export interface StreamFigures {
   readonly oldestUnreadSeconds: number;
   readonly trimmedUnread: number;
   readonly length: number;
+  readonly unread: number;
 }
 
 /** What `XINFO` says of one stream and one group; undefined where the group is missing. */
@@ -92,8 +93,10 @@ export class GroupFigures {
     const nowMs = Number(time[0]) * 1000 + Number(time[1]) / 1000;
     const ages = unread.map(([entry]) => (entry === undefined ? 0 : nowMs - Number(entry[0].split('-')[0])));
     const figures = {
-      pending: sum(states, (state) => state.pending),
-      length: sum(states, (state) => state.length),
+      pending: of(states, (state) => state.pending).reduce((sum, each) => sum + each, 0),
+      // Each partition is trimmed by itself.
+      length: Math.max(0, ...of(states, (state) => state.length)),
+      unread: Math.max(0, ...of(states, (state) => Math.min(backlog(state), state.length))),
       oldestUnreadSeconds: Math.max(0, ...ages) / 1000,
       trimmedUnread: this.#trimmedUnread,
     };
@@ -136,6 +139,6 @@ function fieldsOf(flat: unknown[]): Map<unknown, unknown> {
   return fields;
 }
 
-function sum(states: readonly (GroupState | undefined)[], figure: (state: GroupState) => number): number {
-  return states.reduce((total, state) => total + (state === undefined ? 0 : figure(state)), 0);
+function of(states: readonly (GroupState | undefined)[], figure: (state: GroupState) => number): number[] {
+  return states.map((state) => (state === undefined ? 0 : figure(state)));
 }
