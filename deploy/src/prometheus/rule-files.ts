@@ -22,6 +22,7 @@ export const prometheusDir = path.join(workspaceDir, 'deploy/prometheus');
 export function ruleFiles(): string[] {
   const dir = path.join(prometheusDir, 'rules');
   return readdirSync(dir)
+    .filter((name) => name.endsWith('.yml'))
     .sort()
     .map((name) => path.join(dir, name));
 }
