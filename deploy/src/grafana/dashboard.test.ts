@@ -38,13 +38,16 @@ test('every metric of a query exists', () => {
   expect(named.filter((name) => registry.getSingleMetric(name) === undefined)).toEqual([]);
 });
 
-test('Grafana finds the dashboard, and Prometheus, by what provisions it', () => {
+test('Grafana of the compose file finds the dashboard, and Prometheus', () => {
   const read = (file: string): unknown =>
-    parse(readFileSync(path.join(workspaceDir, 'deploy/grafana/provisioning', file), 'utf8'));
-  expect(read('datasources/prometheus.yml')).toMatchObject({
+    parse(readFileSync(path.join(workspaceDir, 'deploy/docker', file), 'utf8'));
+  expect(read('grafana/datasources/prometheus.yaml')).toMatchObject({
     datasources: [{ type: 'prometheus', url: 'http://prometheus:9090', isDefault: true }],
   });
-  expect(read('dashboards/messaging.yml')).toMatchObject({
+  expect(read('grafana/dashboards/sanctum.yaml')).toMatchObject({
     providers: [{ type: 'file', options: { path: '/var/lib/grafana/dashboards' } }],
   });
+  const compose = read('compose.yaml') as { services: Record<string, { volumes: string[] }> };
+  // It looks into folders below that path, and takes nothing but JSON.
+  expect(compose.services['grafana']!.volumes).toContain('../grafana:/var/lib/grafana/dashboards:ro');
 });

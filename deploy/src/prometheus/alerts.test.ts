@@ -229,6 +229,31 @@ const stories: Readonly<Record<string, Story>> = {
     pods: { a: [during(20, idle), during(0.25, { ...idle, missing: 1 }), during(30, idle)] },
     firing: { '20m': SILENT, '23m': ['RowsMissingFromLog'], '45m': SILENT },
   },
+  'rows came for which there was no partition': {
+    pods: { a: [during(20, idle), during(20, { ...idle, defaultRows: 3 })] },
+    firing: { '30m': SILENT, '38m': ['OutboxDefaultPartitionNotEmpty'] },
+  },
+  'partitions run out': {
+    pods: { a: [during(20, idle), during(20, { ...idle, daysAhead: 1.5 })] },
+    firing: { '30m': SILENT, '38m': ['OutboxPartitionsRunningOut'] },
+  },
+  'a background job fails once, and then again and again': {
+    pods: {
+      a: [
+        during(20, idle),
+        during(0.25, { ...idle, jobFailures: 1 }),
+        during(20, idle),
+        during(1, { ...idle, jobFailures: 1 }),
+        during(10, idle),
+      ],
+    },
+    firing: { '30m': SILENT, '48m': ['BackgroundJobFailing'] },
+  },
+  'a background job has not succeeded for hours': {
+    isLong: true,
+    pods: { a: [during(60, idle), during(240, { ...idle, jobIsWell: 0 })] },
+    firing: { '60m': SILENT, '230m': SILENT, '270m': ['BackgroundJobStale'] },
+  },
   'an idle night, all of it': {
     isLong: true,
     pods: { a: [during(480, idle)], b: [during(480, idle)] },

@@ -9,10 +9,6 @@ import { allRules, isAlert, metricsIn, prometheusDir } from './rule-files.ts';
 
 const alertmanager = path.join(prometheusDir, 'alertmanager.yml');
 
-test('Prometheus takes its configuration', async () => {
-  await promtool(['check', 'config', path.join(prometheusDir, 'prometheus.yml')]);
-});
-
 test('Prometheus takes the configuration for a cluster', async () => {
   const dir = mkdtempSync(path.join(tmpdir(), 'sanctum-test-'));
   try {

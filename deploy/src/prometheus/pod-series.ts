@@ -49,8 +49,19 @@ const EVERY_POD_COUNTERS = {
   missing: 'messaging_hub_missing_total',
   accepted: `messaging_http_requests_total{${POSTS},status="201"}`,
   refused: `messaging_http_requests_total{${POSTS},status="503"}`,
+  jobFailures: 'messaging_background_job_failures_total{exported_job="prune_outbox"}',
   heardWithin2: 'messaging_end_to_end_seconds_bucket{le="2"}',
   heard: 'messaging_end_to_end_seconds_count',
+} as const;
+
+const EVERY_POD_GAUGES = {
+  defaultRows: 'messaging_outbox_default_partition_rows',
+  daysAhead: 'messaging_outbox_partitions_ahead_days',
+} as const;
+
+/** A time: in each second that a job is well, its last success moves on by one. */
+const TIMES = {
+  jobIsWell: 'messaging_background_job_last_success_timestamp_seconds{exported_job="prune_outbox"}',
 } as const;
 
 const ALL = {
@@ -59,6 +70,8 @@ const ALL = {
   ...CONSUMER_COUNTERS,
   ...CONSUMER_GAUGES,
   ...EVERY_POD_COUNTERS,
+  ...EVERY_POD_GAUGES,
+  ...TIMES,
 };
 type Figure = keyof typeof ALL;
 
@@ -66,7 +79,7 @@ type Figure = keyof typeof ALL;
 export type State = Readonly<Partial<Record<Figure, number>>>;
 
 /** A quiet pod's: it looks into the outbox, sends its synthetic messages, and gets them back. */
-const ALIVE: State = { ticksEmpty: 150, pathOk: 1, maxLength: 1_000_000 };
+const ALIVE: State = { ticksEmpty: 150, pathOk: 1, maxLength: 1_000_000, daysAhead: 3, jobIsWell: 1 };
 
 /** `count` messages between two scrapes, all through every stage and to a client within a second. */
 export function moving(count: number): State {
@@ -131,7 +144,8 @@ export function podSeries(
         }
         const value = isGauge(figure) ? (now[figure] ?? 0) : (totals.get(figure) ?? 0);
         row.push(String(value));
-        if (!isGauge(figure)) totals.set(figure, value + (now[figure] ?? 0));
+        if (!isGauge(figure))
+          totals.set(figure, value + (now[figure] ?? 0) * (figure in TIMES ? scrapeSeconds : 1));
       }
     }
   }
@@ -143,11 +157,11 @@ export function podSeries(
 function has(stages: 'both' | 'dispatcher' | 'consumer', figure: Figure): boolean {
   if (stages !== 'consumer' && (figure in DISPATCHER_COUNTERS || figure in DISPATCHER_GAUGES)) return true;
   if (stages !== 'dispatcher' && (figure in CONSUMER_COUNTERS || figure in CONSUMER_GAUGES)) return true;
-  return figure in EVERY_POD_COUNTERS;
+  return figure in EVERY_POD_COUNTERS || figure in EVERY_POD_GAUGES || figure in TIMES;
 }
 
 function isGauge(figure: Figure): boolean {
-  return figure in DISPATCHER_GAUGES || figure in CONSUMER_GAUGES;
+  return figure in DISPATCHER_GAUGES || figure in CONSUMER_GAUGES || figure in EVERY_POD_GAUGES;
 }
 
 function withPod(series: string, pod: string): string {
