@@ -23,6 +23,8 @@ export default defineConfig({
           name: 'unit',
           // Pure parts leave nothing behind: one process for all files takes half of the time.
           isolate: false,
+          // Generated input takes seconds where other work has the cores: no test may fail for that.
+          testTimeout: 60_000,
           include: [
             '{apps,packages,services}/*/src/**/*.test.ts',
             '{bench,deploy}/src/**/*.test.ts',
