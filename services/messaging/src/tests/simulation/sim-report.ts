@@ -1,9 +1,6 @@
-import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { codeFingerprint } from '../support/code-fingerprint.ts';
+import { appendNdjson, readNdjson } from '../support/ndjson.ts';
 
-const ROOT = new URL('../../../../../', import.meta.url);
 /** The sources that take part in a run. */
 const PLAYED = [
   'packages/client/src',
@@ -32,8 +29,7 @@ export class SimReport {
   /** Only what was played by `code` counts. */
   constructor(path: string, code: string) {
     this.path = path;
-    const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
-    this.#played = lines.flatMap(parse).filter((range) => range.code === code);
+    this.#played = readNdjson<PlayedRange>(path).filter((range) => range.code === code);
   }
 
   /** The range that holds this seed. */
@@ -47,29 +43,11 @@ export class SimReport {
   }
 
   append(range: PlayedRange): void {
-    mkdirSync(dirname(this.path), { recursive: true });
-    appendFileSync(this.path, `${JSON.stringify(range)}\n`);
+    appendNdjson(this.path, range);
   }
 }
 
 /** What the seeds are played with, in one word. */
-export function codeFingerprint(): string {
-  const files = PLAYED.flatMap((part) => {
-    const folder = fileURLToPath(new URL(part, ROOT));
-    return readdirSync(folder, { recursive: true }).map((file) => join(folder, String(file)));
-  });
-  const hash = createHash('sha256');
-  for (const file of files.toSorted()) {
-    if (file.endsWith('.ts') && !file.endsWith('.test.ts')) hash.update(readFileSync(file));
-  }
-  return hash.digest('hex').slice(0, 16);
-}
-
-/** A line that was torn by a kill is passed over. */
-function parse(line: string): PlayedRange[] {
-  try {
-    return [JSON.parse(line) as PlayedRange];
-  } catch {
-    return [];
-  }
+export function playedCode(): string {
+  return codeFingerprint(PLAYED);
 }

@@ -125,6 +125,8 @@ export class HttpClient {
         },
       );
       outgoing.on('error', reject);
+      // Only with an agent that was given a `timeout`.
+      outgoing.on('timeout', () => outgoing.destroy(new Error('no answer in time')));
       outgoing.end(payload);
     });
   }

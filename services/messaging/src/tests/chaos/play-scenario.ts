@@ -1,0 +1,155 @@
+import { PAYLOAD_MAX_BYTES_DEFAULT, tooLargeAbove } from '@sanctum/protocol';
+import { type CheckedHistory, checkHistory } from '../history/check-history.ts';
+import { machineClock } from '../history/history-writer.ts';
+import { readFinalState } from '../history/read-final-state.ts';
+import { readHistory } from '../history/read-history.ts';
+import { eventually } from '../support/eventually.ts';
+import type { ChaosRun } from './chaos-run.ts';
+import { ChaosWorld } from './chaos-world.ts';
+import { HEALTHY_P95_MS } from './latency-watch.ts';
+import { RECOVER_WITHIN_MS, type Scenario } from './scenario.ts';
+import { deadRows, LagWatch, unsettled } from './settled.ts';
+
+/** The load runs so long without a hitch before the fault begins, and before it counts as recovered. */
+const STEADY_MS = 2000;
+/** Longer than what others' work is claimed after, so that it is seen to pass off well. */
+const OBSERVED_MS = 6000;
+const WARM_UP_MAX_MS = 60_000;
+const RECOVERY_MAX_MS = 45_000;
+const SETTLE_MAX_MS = 30_000;
+const VIOLATIONS_SHOWN_MAX = 10;
+
+export interface PlayOptions {
+  readonly postgres: number;
+  readonly round: number;
+  readonly code: string;
+  /** The checker's; see `CheckOptions`. */
+  readonly settleWithinMs?: number;
+  /** What is going on, for whoever waits. */
+  readonly note?: (text: string) => void;
+}
+
+/** Plays one scenario once, from the first server to the verdict. Everything it started is ended. */
+export async function playScenario(scenario: Scenario, options: PlayOptions): Promise<ChaosRun> {
+  const startedAt = new Date().toISOString();
+  const world = await ChaosWorld.start({ ...scenario, postgres: options.postgres });
+  try {
+    const seen = await playIn(world, scenario, options);
+    const { name, about, recoverWithinMs = RECOVER_WITHIN_MS } = scenario;
+    const { postgres, round, code } = options;
+    const endedAt = new Date().toISOString();
+    return { scenario: name, about, postgres, round, code, startedAt, endedAt, recoverWithinMs, ...seen };
+  } finally {
+    await world.end();
+  }
+}
+
+type Seen = Omit<
+  ChaosRun,
+  'scenario' | 'about' | 'postgres' | 'round' | 'code' | 'startedAt' | 'endedAt' | 'recoverWithinMs'
+>;
+
+async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOptions): Promise<Seen> {
+  const { note = () => undefined } = options;
+  const { load, history } = world;
+  const failures: string[] = [];
+  await load.populate();
+  load.start();
+  if (!(await steady(world, WARM_UP_MAX_MS))) throw new Error('the load was not steady before the fault');
+  const before = machineClock.monotonic();
+  note(`steady, p95 ${Math.round(load.watch.p95At(before))} ms`);
+
+  history.append({ type: 'fault', phase: 'begin', name: scenario.name });
+  const { proof, afterwards } = await scenario.fault(world);
+  history.append({ type: 'fault', phase: 'end', name: scenario.name });
+  if (proof.length === 0) throw new Error('the scenario proves nothing');
+  const faultEnd = machineClock.monotonic();
+  note(`the fault is over: ${proof.join('; ')}`);
+
+  const restored = afterwards?.();
+  let isRecovered = await steady(world, RECOVERY_MAX_MS);
+  await restored;
+  const lag = new LagWatch(world.pods);
+  await lag.begin();
+  isRecovered &&= await steady(world, RECOVERY_MAX_MS, faultEnd + OBSERVED_MS);
+  failures.push(...(await lag.faults()));
+  const recoveryMs = isRecovered ? load.watch.recoveryMs(faultEnd, machineClock.monotonic()) : undefined;
+  if (recoveryMs === undefined) failures.push(`not recovered within ${RECOVERY_MAX_MS} ms`);
+  else note(`recovered after ${Math.round(recoveryMs)} ms`);
+  await load.stop();
+  failures.push(...(await settle(world)));
+  failures.push(...load.complaints);
+  const dead = await deadRows(world);
+  const deadWanted = scenario.deadRows ?? 0;
+  if (dead !== deadWanted) failures.push(`${dead} rows are dead, and ${deadWanted} should be`);
+
+  const { violations, counts } = await judge(world, options);
+  for (const { check, conversationId, connection, text } of violations.slice(0, VIOLATIONS_SHOWN_MAX)) {
+    failures.push([check, conversationId, connection, text].filter((part) => part !== undefined).join(' '));
+  }
+  return {
+    proof,
+    faultMs: Math.round(faultEnd - before),
+    recoveryMs: recoveryMs === undefined ? null : Math.round(recoveryMs),
+    p95Ms: {
+      before: finite(load.watch.p95Of({ from: 0, to: before - HEALTHY_P95_MS })),
+      during: finite(load.watch.p95Of({ from: before, to: faultEnd })),
+    },
+    posts: load.accepted,
+    retries: load.retries,
+    deliveries: counts.deliveries,
+    conversations: load.conversations.length,
+    devices: load.devices.length,
+    reconnects: load.reconnects,
+    deadRows: dead,
+    violations: counts.violations,
+    failures,
+  };
+}
+
+/** Waits until the p95 has been well for a while, and `from` has come; false where it was not within the bound. */
+async function steady({ load }: ChaosWorld, withinMs: number, from = 0): Promise<boolean> {
+  let wellSince: number | undefined;
+  try {
+    await eventually(() => {
+      const now = machineClock.monotonic();
+      if (load.watch.p95At(now) >= HEALTHY_P95_MS) wellSince = undefined;
+      else wellSince ??= now;
+      if (wellSince === undefined || now - wellSince < STEADY_MS || now < from) throw new Error('not yet');
+    }, withinMs);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Waits until everybody has everything; what had not within the bound. */
+async function settle(world: ChaosWorld): Promise<string[]> {
+  let left: string[] = [];
+  try {
+    await eventually(async () => {
+      left = await unsettled(world);
+      if (left.length > 0) throw new Error('not yet');
+    }, SETTLE_MAX_MS);
+    return [];
+  } catch (error) {
+    return left.length > 0 ? left : [(error as Error).message];
+  }
+}
+
+async function judge(world: ChaosWorld, { settleWithinMs }: PlayOptions): Promise<CheckedHistory> {
+  const { load, history, historyFile, postgres } = world;
+  for (const device of load.devices) device.acknowledge();
+  history.append({ type: 'end' });
+  history.flush();
+  const final = await readFinalState(postgres.url, tooLargeAbove(PAYLOAD_MAX_BYTES_DEFAULT));
+  return checkHistory(
+    readHistory([historyFile]),
+    final,
+    settleWithinMs === undefined ? {} : { settleWithinMs },
+  );
+}
+
+function finite(ms: number): number | null {
+  return Number.isFinite(ms) ? Math.round(ms) : null;
+}

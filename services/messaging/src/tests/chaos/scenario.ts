@@ -1,0 +1,46 @@
+import type { ChaosWorld, WorldPlan } from './chaos-world.ts';
+
+export interface FaultOutcome {
+  /** What shows that the fault was really there, each by `proven`. */
+  readonly proof: readonly string[];
+  /**
+   * What an orchestrator or operator does once the cause is gone, while recovery is being measured: a killed pod is
+   * started again.
+   */
+  readonly afterwards?: () => Promise<unknown>;
+}
+
+/**
+ * A fault under load. The load is steady before it begins; when `fault` has ended the cause is gone, and the time to
+ * recover begins.
+ */
+export interface Scenario extends Omit<WorldPlan, 'postgres'> {
+  /** Unique; how it is asked for. */
+  readonly name: string;
+  /** For `--list` and the guarantees: what happens. */
+  readonly about: string;
+  /** From the end of the fault until the p95 is below 2 s again. */
+  readonly recoverWithinMs?: number;
+  /** Messages that end as `dead`, since the scenario makes them so. */
+  readonly deadRows?: number;
+  /** Brings it about, holds it, shows that it is there, and takes it back. */
+  readonly fault: (world: ChaosWorld) => Promise<FaultOutcome>;
+}
+
+export const RECOVER_WITHIN_MS = 5000;
+/** Of a restart of Postgres. */
+export const RECOVER_WITHIN_POSTGRES_MS = 10_000;
+
+/** A fault did not happen, or not so: the run shows nothing. */
+export class NotProven extends Error {}
+
+/** The sentence, where it is true. */
+export function proven(sentence: string, holds: boolean): string {
+  if (!holds) throw new NotProven(`not so: ${sentence}`);
+  return sentence;
+}
+
+/** Holds a fault for so long. */
+export function lasting(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = new URL('../../../../../', import.meta.url);
+
+/**
+ * The sources in these folders (from the root of the workspace) in one word, tests aside: what a report was made
+ * with. `skips` names folders within them that take no part; `also` is what counts beside the files.
+ */
+export function codeFingerprint(
+  folders: readonly string[],
+  { skips = [], also = '' }: { readonly skips?: readonly string[]; readonly also?: string } = {},
+): string {
+  const files = folders.flatMap((folder) => {
+    const path = fileURLToPath(new URL(folder, ROOT));
+    return readdirSync(path, { recursive: true })
+      .map((file) => String(file))
+      .filter((file) => !skips.some((skipped) => file.startsWith(`${skipped}/`)))
+      .map((file) => join(path, file));
+  });
+  const hash = createHash('sha256');
+  for (const file of files.toSorted()) {
+    if (/\.(?:ts|sql|lua)$/.test(file) && !file.endsWith('.test.ts')) hash.update(readFileSync(file));
+  }
+  return hash.update(also).digest('hex').slice(0, 16);
+}
