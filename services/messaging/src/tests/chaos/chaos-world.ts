@@ -42,7 +42,8 @@ export interface WorldPlan {
 /** Everything of one run: real servers, pods as processes behind proxies, members and publishers. */
 export class ChaosWorld {
   readonly postgres: PostgresServer;
-  readonly redis: RedisServer;
+  /** The present primary. */
+  redis: RedisServer;
   readonly pods: readonly ChaosPod[];
   readonly load: ChaosLoad;
   readonly history: HistoryWriter;
@@ -120,6 +121,20 @@ export class ChaosWorld {
     const pod = this.pods.find((each) => each.name === name);
     if (pod === undefined) throw new Error(`there is no pod ${name}`);
     return pod;
+  }
+
+  /** What a failover does: another server is the primary, at the address that pods know; nobody is at the old one. */
+  moveRedis(primary: RedisServer): void {
+    this.redis = primary;
+    for (const { links } of this.pods) {
+      links.redis.targetPort = primary.port;
+      links.redis.reset();
+    }
+  }
+
+  /** Ends what a scenario has started beside the rest. */
+  onEnd(end: () => Promise<unknown>): void {
+    this.#ends.push(end);
   }
 
   /** Statements on a connection of its own, past all proxies. */

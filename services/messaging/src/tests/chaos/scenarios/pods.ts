@@ -1,19 +1,18 @@
 import { lasting, proven, type Scenario } from '../scenario.ts';
 
-const FLAG_SETS = ['full', 'dispatcher', 'consumer', 'plain'] as const;
-/** Longer than any timeout of those around it: claims (5 s), calls of the log (5 s), lost clients (3 s). */
-const FROZEN_MS = 12_000;
-
-const FLAGS: Readonly<Record<(typeof FLAG_SETS)[number], string>> = {
+const FLAGS = {
   full: 'dispatcher and consumer',
   dispatcher: 'the dispatcher alone',
   consumer: 'the consumer alone',
   plain: 'neither flag',
-};
+} as const;
+const FLAG_SETS = Object.entries(FLAGS);
+/** Longer than any timeout of those around it: claims (5 s), calls of the log (5 s), transactions (10 s). */
+const FROZEN_MS = 12_000;
 
-const killed = FLAG_SETS.map((name): Scenario => ({
+const killed = FLAG_SETS.map(([name, flags]): Scenario => ({
   name: `kill-pod-${name}`,
-  about: `kill -9 of a pod with ${FLAGS[name]}`,
+  about: `kill -9 of a pod with ${flags}`,
   fault: async (world) => {
     const pod = world.pod(name);
     const { pid } = pod.process;
@@ -26,9 +25,9 @@ const killed = FLAG_SETS.map((name): Scenario => ({
   },
 }));
 
-const frozen = FLAG_SETS.map((name): Scenario => ({
+const frozen = FLAG_SETS.map(([name, flags]): Scenario => ({
   name: `freeze-pod-${name}`,
-  about: `SIGSTOP for ${FROZEN_MS / 1000} s of a pod with ${FLAGS[name]}`,
+  about: `SIGSTOP for ${FROZEN_MS / 1000} s of a pod with ${flags}`,
   fault: async (world) => {
     const pod = world.pod(name);
     pod.process.process.kill('SIGSTOP');
