@@ -88,9 +88,9 @@ export const REDIS_OUTAGE_SCENARIOS: readonly Scenario[] = [
         const from = machineClock.monotonic();
         await redis.config('SET', 'maxmemory', '1');
         await lasting(FULL_MS);
-        const answer = await redis.set('sanctum:chaos', '1').catch((error: Error) => error.message);
+        const answer: string = await redis.set('sanctum:chaos', '1').catch((error: Error) => error.message);
         const proof = [
-          proven(`a write was refused: ${String(answer).slice(0, 3)}`, String(answer).startsWith('OOM')),
+          proven(`a write was refused: ${answer.slice(0, 3)}`, answer.startsWith('OOM')),
           slowPathProof(world, from),
         ];
         await redis.config('SET', 'maxmemory', '0');
@@ -121,9 +121,9 @@ export const REDIS_OUTAGE_SCENARIOS: readonly Scenario[] = [
         const from = machineClock.monotonic();
         await redis.replicaof('127.0.0.1', 1);
         await lasting(FULL_MS);
-        const answer = await redis.set('sanctum:chaos', '1').catch((error: Error) => error.message);
+        const answer: string = await redis.set('sanctum:chaos', '1').catch((error: Error) => error.message);
         const proof = [
-          proven(`a write was refused: ${String(answer).slice(0, 8)}`, String(answer).startsWith('READONLY')),
+          proven(`a write was refused: ${answer.slice(0, 8)}`, answer.startsWith('READONLY')),
           slowPathProof(world, from),
         ];
         await redis.replicaof('NO', 'ONE');
