@@ -27,6 +27,7 @@ export class ChaosPod {
   readonly links: PodLinks;
   readonly #env: Readonly<Record<string, string>>;
   readonly #address: { readonly postgresUrl: string; readonly redisUrl: string };
+  readonly #earlier: PodProcess[] = [];
   #process: PodProcess | undefined;
 
   private constructor(
@@ -81,6 +82,11 @@ export class ChaosPod {
     return this.#process;
   }
 
+  /** Of all its processes so far. */
+  get logs(): PodProcess['logs'] {
+    return [...this.#earlier, this.process].flatMap(({ logs }) => logs);
+  }
+
   get isAlive(): boolean {
     const child = this.#process?.process;
     return child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -98,6 +104,7 @@ export class ChaosPod {
 
   /** Starts it, and again where it could not (its log may be away): as an orchestrator does. */
   async start(): Promise<void> {
+    if (this.#process !== undefined) this.#earlier.push(this.#process);
     await eventually(async () => {
       this.#process = await spawnPod({
         ...this.#address,

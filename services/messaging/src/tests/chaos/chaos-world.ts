@@ -6,7 +6,7 @@ import {
   startRedis,
 } from '@sanctum/local-servers';
 import { Redis } from 'ioredis';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -162,6 +162,17 @@ export class ChaosWorld {
       return await use(redis);
     } finally {
       redis.disconnect();
+    }
+  }
+
+  /** Writes the history and the pods' logs to a folder, for whoever looks into a run that failed. */
+  async keep(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    this.history.flush();
+    await copyFile(this.historyFile, path.join(folder, 'history.ndjson'));
+    for (const { name, logs } of this.pods) {
+      const lines = logs.map((line) => `${JSON.stringify(line)}\n`);
+      await writeFile(path.join(folder, `${name}.log`), lines.join(''));
     }
   }
 

@@ -8,11 +8,15 @@ import { SCENARIOS } from './scenarios/index.ts';
 
 const RELEASES = [15, 18];
 
+/** Where the histories and logs of failed runs are kept. */
+const KEPT = '.cache/chaos';
+
 const HELP = `Usage: pnpm test:chaos [--scenario NAME,…] [--rounds N] [--postgres 15|18] [--fresh] [--report FILE]
        pnpm test:chaos --list
 
 Real pods, PostgreSQL and Redis under load; a fault; and the history checker on all that was posted and received.
-Each finished run is a line of the report, and is not run again as long as the code is the same.
+Each finished run is a line of the report, and is not run again as long as the code is the same. Of a run
+that failed the history and the pods' logs are kept in ${KEPT}.
 
   --scenario NAME,…  these alone (default: all; see --list)
   --rounds N         how often each (default 1)
@@ -86,6 +90,7 @@ async function playAll(options: {
           postgres,
           round,
           code,
+          keepIn: path.resolve(KEPT, `${name}-${postgres}-${round}`),
           note: (text) => print(`  ${text}`),
         });
         for (const failure of run.failures) print(`  ✗ ${failure}`);

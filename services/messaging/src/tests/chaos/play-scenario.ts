@@ -25,6 +25,8 @@ export interface PlayOptions {
   readonly code: string;
   /** The checker's; see `CheckOptions`. */
   readonly settleWithinMs?: number;
+  /** A folder for the history and the pods' logs of a run that failed. */
+  readonly keepIn?: string;
   /** What is going on, for whoever waits. */
   readonly note?: (text: string) => void;
 }
@@ -33,13 +35,16 @@ export interface PlayOptions {
 export async function playScenario(scenario: Scenario, options: PlayOptions): Promise<ChaosRun> {
   const startedAt = new Date().toISOString();
   const world = await ChaosWorld.start({ ...scenario, postgres: options.postgres });
+  let isGood = false;
   try {
     const seen = await playIn(world, scenario, options);
+    isGood = seen.failures.length === 0;
     const { name, about, recoverWithinMs = RECOVER_WITHIN_MS } = scenario;
     const { postgres, round, code } = options;
     const endedAt = new Date().toISOString();
     return { scenario: name, about, postgres, round, code, startedAt, endedAt, recoverWithinMs, ...seen };
   } finally {
+    if (!isGood && options.keepIn !== undefined) await world.keep(options.keepIn);
     await world.end();
   }
 }
