@@ -20,13 +20,13 @@ export interface LoadPlan {
   readonly paceMs: number;
 }
 
-/** 80 messages a second, 640 deliveries, on 80 connections. */
+/** 50 messages a second, 300 deliveries, on 60 connections. */
 const DEFAULT_LOAD: LoadPlan = {
   conversations: 10,
-  members: 4,
+  members: 3,
   devicesPerMember: 2,
   publishers: 20,
-  paceMs: 250,
+  paceMs: 400,
 };
 
 const ANSWER_TIMEOUT_MS = 7000;

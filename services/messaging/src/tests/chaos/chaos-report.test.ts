@@ -18,6 +18,7 @@ const RUN: ChaosRun = {
   proof: ['it broke'],
   faultMs: 1000,
   recoveryMs: 800,
+  lagRecoveryMs: 0,
   recoverWithinMs: 5000,
   p95Ms: { before: 40, during: null },
   posts: 1000,

@@ -16,7 +16,9 @@ export interface ChaosRun {
   readonly faultMs: number;
   /** From then until the p95 of POST→frame was below 2 s for good; null: not within the run. */
   readonly recoveryMs: number | null;
-  /** What it should be, as a median over rounds. */
+  /** From then until the consumers' lag was below 5 s for good. */
+  readonly lagRecoveryMs: number;
+  /** What `recoveryMs` should be, as a median over rounds. */
   readonly recoverWithinMs: number;
   /** p95 of POST→frame from the beginning of the fault until its cause was gone, and of what was posted before; null: more than 5 % never came. */
   readonly p95Ms: { readonly before: number | null; readonly during: number | null };

@@ -7,8 +7,9 @@ import { eventually } from '../support/eventually.ts';
 import type { ChaosRun } from './chaos-run.ts';
 import { ChaosWorld } from './chaos-world.ts';
 import { HEALTHY_P95_MS } from './latency-watch.ts';
+import { LagWatch } from './lag-watch.ts';
 import { RECOVER_WITHIN_MS, type Scenario } from './scenario.ts';
-import { deadRows, LagWatch, unsettled } from './settled.ts';
+import { deadRows, unsettled } from './settled.ts';
 
 /** The load runs so long without a hitch before the fault begins, and before it counts as recovered. */
 const STEADY_MS = 2000;
@@ -60,7 +61,8 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
   const failures: string[] = [];
   await load.populate();
   load.start();
-  if (!(await steady(world, WARM_UP_MAX_MS))) throw new Error('the load was not steady before the fault');
+  if (!(await steady(world, { withinMs: WARM_UP_MAX_MS })))
+    throw new Error('the load was not steady before the fault');
   const before = machineClock.monotonic();
   note(`steady, p95 ${Math.round(load.watch.p95At(before))} ms`);
 
@@ -72,13 +74,14 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
   note(`the fault is over: ${proof.join('; ')}`);
 
   const restored = afterwards?.();
-  let isRecovered = await steady(world, RECOVERY_MAX_MS);
-  await restored;
   const lag = new LagWatch(world.pods);
-  await lag.begin();
-  isRecovered &&= await steady(world, RECOVERY_MAX_MS, faultEnd + OBSERVED_MS);
-  failures.push(...(await lag.faults()));
+  lag.start();
+  await steady(world, { withinMs: RECOVERY_MAX_MS, lag });
+  await restored;
+  const isRecovered = await steady(world, { withinMs: RECOVERY_MAX_MS, from: faultEnd + OBSERVED_MS, lag });
   const recoveryMs = isRecovered ? load.watch.recoveryMs(faultEnd, machineClock.monotonic()) : undefined;
+  await lag.stop();
+  if (lag.broadcast === 0) failures.push('the consumers broadcast nothing');
   if (recoveryMs === undefined) failures.push(`not recovered within ${RECOVERY_MAX_MS} ms`);
   else note(`recovered after ${Math.round(recoveryMs)} ms`);
   await load.stop();
@@ -96,6 +99,7 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
     proof,
     faultMs: Math.round(faultEnd - before),
     recoveryMs: recoveryMs === undefined ? null : Math.round(recoveryMs),
+    lagRecoveryMs: lag.lastBadAt === undefined ? 0 : Math.max(0, Math.round(lag.lastBadAt - faultEnd)),
     p95Ms: {
       before: finite(load.watch.p95Of({ from: 0, to: before - HEALTHY_P95_MS })),
       during: finite(load.watch.p95Of({ from: before, to: faultEnd })),
@@ -112,15 +116,23 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
   };
 }
 
-/** Waits until the p95 has been well for a while, and `from` has come; false where it was not within the bound. */
-async function steady({ load }: ChaosWorld, withinMs: number, from = 0): Promise<boolean> {
+/**
+ * Waits until p95, and the consumers' lag where it is watched, have been well for a while, and `from` has come; false
+ * where they were not within the bound.
+ */
+async function steady(
+  { load }: ChaosWorld,
+  options: { readonly withinMs: number; readonly from?: number; readonly lag?: LagWatch },
+): Promise<boolean> {
+  const { withinMs, from = 0, lag } = options;
   let wellSince: number | undefined;
   try {
     await eventually(() => {
       const now = machineClock.monotonic();
       if (load.watch.p95At(now) >= HEALTHY_P95_MS) wellSince = undefined;
       else wellSince ??= now;
-      if (wellSince === undefined || now - wellSince < STEADY_MS || now < from) throw new Error('not yet');
+      const since = Math.max(wellSince ?? Infinity, lag?.lastBadAt ?? 0);
+      if (now - since < STEADY_MS || wellSince === undefined || now < from) throw new Error('not yet');
     }, withinMs);
     return true;
   } catch {

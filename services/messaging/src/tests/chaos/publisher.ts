@@ -8,7 +8,7 @@ import type { LatencyWatch } from './latency-watch.ts';
 /** After the load has ended, a message that nobody takes is given up. */
 const GIVE_UP_MS = 15_000;
 const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 2000;
+const RETRY_MAX_MS = 1000;
 const CIPHERTEXT_BYTES = 64;
 
 export interface PublisherOptions {

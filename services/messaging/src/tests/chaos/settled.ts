@@ -1,6 +1,4 @@
-import type { ChaosPod } from './chaos-pod.ts';
 import { type ChaosWorld, GROUP, STREAM } from './chaos-world.ts';
-import { scrape } from '../support/scrape.ts';
 
 const EXAMPLES_MAX = 5;
 
@@ -46,46 +44,4 @@ export async function deadRows({ sql }: ChaosWorld): Promise<number> {
     `SELECT count(*) FROM messaging.message_outbox WHERE status = 'dead' AND event_type <> 'SyntheticProbe'`,
   );
   return Number(row!.count);
-}
-
-const LAG_MAX_SECONDS = 5;
-
-/** How many entries each consumer has broadcast, and how many of them within 5 s of their message. */
-export class LagWatch {
-  readonly #consumers: readonly ChaosPod[];
-  #before = { all: 0, soon: 0 };
-
-  constructor(pods: readonly ChaosPod[]) {
-    this.#consumers = pods.filter(({ plan }) => plan.consumer);
-  }
-
-  /** What is looked at begins now. */
-  async begin(): Promise<void> {
-    this.#before = await this.#counts();
-  }
-
-  /** What is wrong with the consumers' lag since `begin`; [] when nothing is. */
-  async faults(): Promise<string[]> {
-    const now = await this.#counts();
-    const all = now.all - this.#before.all;
-    const soon = now.soon - this.#before.soon;
-    if (all <= 0) return ['the consumers broadcast nothing'];
-    if (soon < all * 0.95)
-      return [`consumer lag: only ${soon} of ${all} entries within ${LAG_MAX_SECONDS} s`];
-    return now.oldestUnreadSeconds < LAG_MAX_SECONDS
-      ? []
-      : [`consumer lag: an entry has been unread for ${now.oldestUnreadSeconds} s`];
-  }
-
-  async #counts() {
-    const counts = { all: 0, soon: 0, oldestUnreadSeconds: 0 };
-    for (const pod of this.#consumers) {
-      const samples = await scrape(pod.process.httpUrl);
-      counts.all += samples.get('messaging_consumer_lag_seconds_count') ?? 0;
-      counts.soon += samples.get(`messaging_consumer_lag_seconds_bucket{le="${LAG_MAX_SECONDS}"}`) ?? 0;
-      const oldest = samples.get('messaging_consumer_oldest_unread_seconds') ?? 0;
-      counts.oldestUnreadSeconds = Math.max(counts.oldestUnreadSeconds, oldest);
-    }
-    return counts;
-  }
 }
