@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { codeFingerprint } from '../support/code-fingerprint.ts';
+import { fingerprintOf } from '../support/code-fingerprint.ts';
 import { appendNdjson, readNdjson } from '../support/ndjson.ts';
 import type { ChaosRun } from './chaos-run.ts';
 import type { Scenario } from './scenario.ts';
@@ -31,7 +31,7 @@ export class ChaosReport {
   }
 }
 
-const SERVICE = codeFingerprint(['packages/client/src', 'packages/protocol/src', 'services/messaging/src'], {
+const SERVICE = fingerprintOf(['packages/client/src', 'packages/protocol/src', 'services/messaging/src'], {
   skips: ['tests/contract', 'tests/integration', 'tests/simulation', 'tests/chaos/scenarios'],
 });
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { encodeEvent } from '../history/history-codec.ts';
 import { SimFleet } from './sim-fleet.ts';
-import { playedCode, SimReport } from './sim-report.ts';
+import { codeFingerprint, SimReport } from './sim-report.ts';
 import { historyHash, inWords, runSeed } from './simulate.ts';
 import type { SeedVerdict } from './sim-worker.ts';
 
@@ -77,7 +77,7 @@ async function playMany(options: {
   readonly fresh: boolean;
 }): Promise<number> {
   const { from, to, jobs } = options;
-  const code = playedCode();
+  const code = codeFingerprint();
   const report = new SimReport(options.report, code);
   const stop = new AbortController();
   const fleet = new SimFleet(jobs);

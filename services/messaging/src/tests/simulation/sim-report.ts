@@ -1,4 +1,4 @@
-import { codeFingerprint } from '../support/code-fingerprint.ts';
+import { fingerprintOf } from '../support/code-fingerprint.ts';
 import { appendNdjson, readNdjson } from '../support/ndjson.ts';
 
 /** The sources that take part in a run. */
@@ -48,6 +48,6 @@ export class SimReport {
 }
 
 /** What the seeds are played with, in one word. */
-export function playedCode(): string {
-  return codeFingerprint(PLAYED);
+export function codeFingerprint(): string {
+  return fingerprintOf(PLAYED);
 }

@@ -9,7 +9,7 @@ const ROOT = new URL('../../../../../', import.meta.url);
  * The sources in these folders (from the root of the workspace) in one word, tests aside: what a report was made
  * with. `skips` names folders within them that take no part; `also` is what counts beside the files.
  */
-export function codeFingerprint(
+export function fingerprintOf(
   folders: readonly string[],
   { skips = [], also = '' }: { readonly skips?: readonly string[]; readonly also?: string } = {},
 ): string {
