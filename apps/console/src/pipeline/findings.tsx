@@ -5,6 +5,7 @@ import { HEALTH_SIGNS, HEALTH_WORDS, STAGE_WORDS, troubled } from './stages.ts';
 /** Each stage that something is wrong with: the cause in words, what it means, where to look next. */
 export function Findings({ stages }: { stages: readonly Stage[] }) {
   const found = troubled(stages);
+  const isAnyDown = found.some(({ health }) => health === 'down');
   if (found.length === 0) {
     return (
       <p class="empty">
@@ -16,6 +17,8 @@ export function Findings({ stages }: { stages: readonly Stage[] }) {
     <ul class="findings">
       {found.map((stage) => {
         const words = STAGE_WORDS[stage.name];
+        // Where something is down, who waits for it leads nowhere.
+        const leads = !isAnyDown || stage.health !== 'degraded';
         return (
           <li key={stage.name} class={`health-${stage.health}`}>
             <Status sign={HEALTH_SIGNS[stage.health]}>
@@ -23,9 +26,11 @@ export function Findings({ stages }: { stages: readonly Stage[] }) {
             </Status>
             <div>
               <p class="cause">{sentence(stage.cause ?? 'no cause is known')}</p>
-              <p class="note">
-                {remedyOf(stage)} <a href={`#/${moreOf(stage).view}`}>{moreOf(stage).label}</a>
-              </p>
+              {leads ? (
+                <p class="note">
+                  {remedyOf(stage)} <a href={`#/${moreOf(stage).view}`}>{moreOf(stage).label}</a>
+                </p>
+              ) : null}
             </div>
           </li>
         );

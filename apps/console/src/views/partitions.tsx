@@ -104,7 +104,8 @@ const COLUMNS: readonly Column<Partition>[] = [
   },
   {
     head: 'State',
-    cell: ({ expired }) => (expired ? <Status sign="waiting">expired, goes next</Status> : 'kept'),
+    cell: ({ expired, kind }) =>
+      expired ? <Status sign="waiting">expired, goes next</Status> : kind === 'range' ? 'kept' : NOTHING,
   },
   {
     head: 'Rows',

@@ -2,7 +2,7 @@ import type { Job, JobEstimate, ReplayBody } from '@sanctum/protocol/admin';
 import { useState } from 'preact/hooks';
 import { counted, timeText } from '../format.ts';
 import { EstimateText } from '../jobs/estimate-text.tsx';
-import type { ApiError } from '../server/api-error.ts';
+import { ApiError } from '../server/api-error.ts';
 import { Confirm } from '../ui/confirm.tsx';
 import { useConsole } from '../ui/context.ts';
 import { inWords } from '../ui/hooks.ts';
@@ -15,6 +15,14 @@ const PRESETS = [
   { label: '6 hours ago', ms: 6 * HOUR_MS },
   { label: '24 hours ago', ms: 24 * HOUR_MS },
 ] as const;
+
+/** A text, not the browser's own picker: times are pasted from logs, and are UTC. */
+const TIME_FIELD = {
+  pattern: '\\s*\\d{4}-\\d\\d-\\d\\d[ T]\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,3})?)?Z?\\s*',
+  title: 'A time in UTC, as in 2026-11-25 19:16:36',
+  autocomplete: 'off',
+  spellcheck: false,
+} as const;
 
 /** Sends a conversation's messages again. First what it would touch; only then can it be started. */
 export function ReplayView({ query }: ViewProps) {
@@ -36,12 +44,12 @@ export function ReplayView({ query }: ViewProps) {
     event.preventDefault();
     setBusy(true);
     setError(undefined);
-    const body: ReplayBody = {
-      conversation_id: conversation.trim().toLowerCase(),
-      since: apiTime(since),
-      ...(until === '' ? {} : { until: apiTime(until) }),
-    };
     try {
+      const body: ReplayBody = {
+        conversation_id: conversation.trim().toLowerCase(),
+        since: apiTime(since),
+        ...(until.trim() === '' ? {} : { until: apiTime(until) }),
+      };
       const estimate = await api.send<JobEstimate>('POST', 'replays', { ...body, dry_run: true });
       setTried({ body, estimate });
     } catch (failure) {
@@ -71,8 +79,7 @@ export function ReplayView({ query }: ViewProps) {
         <label class="field">
           <span>Accepted since (UTC)</span>
           <input
-            type="datetime-local"
-            step="1"
+            {...TIME_FIELD}
             name="since"
             required
             value={since}
@@ -80,11 +87,11 @@ export function ReplayView({ query }: ViewProps) {
           />
         </label>
         <label class="field">
-          <span>Until (UTC; empty: now)</span>
+          <span>Until (UTC)</span>
           <input
-            type="datetime-local"
-            step="1"
+            {...TIME_FIELD}
             name="until"
+            placeholder="now"
             value={until}
             onInput={(event) => changed(() => setUntil(event.currentTarget.value))}
           />
@@ -144,12 +151,17 @@ export function ReplayView({ query }: ViewProps) {
   );
 }
 
-/** What a `datetime-local` field holds, taken as UTC: `2026-11-25T19:16:36`. */
+/** As the fields hold it, and the logs, but for their `T` and `Z`: `2026-11-25 19:16:36`. */
 function inputTime(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 19);
+  return timeText(new Date(ms).toISOString());
 }
 
-/** The API's time of such a field; browsers leave out seconds that are zero. */
+/** The API's time of such a field. @throws ApiError where there is no such moment, as on a 31 April. */
 function apiTime(input: string): string {
-  return new Date(`${input}Z`).toISOString();
+  const text = input.trim().replace(' ', 'T');
+  const ms = Date.parse(text.endsWith('Z') ? text : `${text}Z`);
+  // `Date` makes the 1st of May of it.
+  if (Number.isNaN(ms) || new Date(ms).getUTCDate() !== Number(text.slice(8, 10)))
+    throw new ApiError('page', `There is no such time: ${input}`);
+  return new Date(ms).toISOString();
 }

@@ -2,6 +2,7 @@ import { stateDir } from '@sanctum/local-servers';
 import { Command } from 'commander';
 import path from 'node:path';
 import { LocalStack } from '../start/local-stack.ts';
+import { consoleLink } from '../start/console-link.ts';
 import { readyText } from '../start/ready-text.ts';
 import { RunFile } from '../start/run-file.ts';
 
@@ -21,7 +22,7 @@ export function startCommand(): Command {
         process.stdout.write(
           options.json === true
             ? `${JSON.stringify({ pid: process.pid, urls })}\n`
-            : readyText(urls, stack.serviceLog),
+            : readyText(urls, { logFile: stack.serviceLog, consoleLink: await consoleLink(urls.admin) }),
         );
         process.exitCode = await stack.untilStopped();
       } catch (error) {

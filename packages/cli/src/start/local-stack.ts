@@ -61,7 +61,8 @@ export class LocalStack {
       }),
     );
     const address = `127.0.0.1:${http.port}`;
-    const urls = { http: `http://${address}`, websocket: `ws://${address}/ws`, postgres, redis };
+    const admin = `http://127.0.0.1:${http.adminPort}`;
+    const urls = { http: `http://${address}`, websocket: `ws://${address}/ws`, admin, postgres, redis };
     await this.#runFile.ready(urls);
     return urls;
   }

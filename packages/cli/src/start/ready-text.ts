@@ -1,12 +1,15 @@
 import type { RunUrls } from './run-file.ts';
 
 /** What a newcomer reads once everything is up: what to open, and what to type next. */
-export function readyText(urls: RunUrls, logFile: string): string {
+export function readyText(urls: RunUrls, options: { logFile: string; consoleLink: string }): string {
+  const { logFile, consoleLink } = options;
   return `
 Sanctum Messaging is ready.
 
   open   ${urls.http}/docs      the HTTP and WebSocket interface
          ${urls.http}/metrics   what is going on, in figures
+         the operator's console:
+         ${consoleLink}
   data   PostgreSQL  ${urls.postgres}
          Redis       ${urls.redis}
   log    ${logFile}

@@ -22,7 +22,7 @@ test('one run at a time: the second hears where the first is', async () => {
     `is starting already, from this folder (pid ${process.pid})`,
   );
   const http = 'http://127.0.0.1:8083';
-  await first.ready({ http, websocket: 'ws', postgres: 'p', redis: 'r' });
+  await first.ready({ http, websocket: 'ws', admin: 'a', postgres: 'p', redis: 'r' });
   await expect(RunFile.take(file)).rejects.toThrow(`runs at ${http}`);
   await first.release();
   await (await RunFile.take(file)).release();

@@ -6,6 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface RunUrls {
   http: string;
   websocket: string;
+  /** The admin API, and the console at its `/`. */
+  admin: string;
   postgres: string;
   redis: string;
 }

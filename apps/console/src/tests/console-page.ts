@@ -1,0 +1,87 @@
+import { type Browser, type BrowserContext, launchBrowser, type Page } from '@sanctum/local-servers/browser';
+import type { Pod } from '@sanctum/messaging/tests/support/pod';
+import { mintToken } from '@sanctum/messaging/tests/support/tokens';
+import path from 'node:path';
+
+const OPERATOR = { sub: 'ola@ops', scope: 'messaging:operate' };
+
+/** A folder that pictures are wanted in: `SANCTUM_PICTURES=docs/images pnpm test:browser`. */
+const PICTURES = process.env['SANCTUM_PICTURES'];
+
+/** A console in a real browser, as an operator has it, and what the page did wrong meanwhile. */
+export class ConsolePage {
+  readonly page: Page;
+  /** Breaches of the content policy, exceptions, errors on the browser's console. */
+  readonly wrongs: string[] = [];
+  /** Of every request that the page made. */
+  readonly addresses: string[] = [];
+  readonly #browser: Browser;
+  readonly #context: BrowserContext;
+
+  private constructor(browser: Browser, context: BrowserContext, page: Page) {
+    this.#browser = browser;
+    this.#context = context;
+    this.page = page;
+    page.setDefaultTimeout(15_000);
+    page.on('pageerror', (error) => this.wrongs.push(error.message));
+    page.on('console', (message) => {
+      // Refused logins and servers that are down are what the tests are about.
+      const isAnswer = message.text().startsWith('Failed to load resource');
+      if (message.type() === 'error' && !isAnswer) this.wrongs.push(message.text());
+    });
+    page.on('request', (request) => this.addresses.push(request.url()));
+  }
+
+  /** At the address, not logged in. */
+  static async visit(address: string): Promise<ConsolePage> {
+    const browser = await launchBrowser();
+    const context = await browser.newContext({ viewport: { width: 1360, height: 860 } });
+    const page = new ConsolePage(browser, context, await context.newPage());
+    await page.page.goto(address);
+    return page;
+  }
+
+  /** Logged in by the link that `npm start` prints. */
+  static async open(pod: Pod): Promise<ConsolePage> {
+    const console = await ConsolePage.visit(`${pod.adminUrl}/#token=${await mintToken(OPERATOR)}`);
+    await console.page.getByText('Logged in as ola@ops').waitFor();
+    return console;
+  }
+
+  async view(name: string, title: string): Promise<void> {
+    await this.page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name }).click();
+    await this.page.getByRole('heading', { level: 1, name: title }).waitFor();
+  }
+
+  /** Waits until a stage has this state. */
+  async untilStage(stage: string, health: string, timeoutMs: number): Promise<void> {
+    const card = this.page.locator(`[data-stage=${stage}][data-health=${health}]`);
+    await card.waitFor({ timeout: timeoutMs });
+  }
+
+  /** The stages that are drawn in this state. */
+  stagesThatAre(health: string): Promise<(string | null)[]> {
+    return this.page
+      .locator(`[data-stage][data-health=${health}]`)
+      .evaluateAll((cards) => cards.map((card) => card.getAttribute('data-stage')));
+  }
+
+  /** A picture for the documentation, where somebody asked for pictures. */
+  async picture(
+    name: string,
+    options: { dark?: boolean; width?: number; height?: number; afterMs?: number } = {},
+  ): Promise<void> {
+    if (PICTURES === undefined) return;
+    const { dark = false, width = 1360, height = 860, afterMs = 0 } = options;
+    await this.page.waitForTimeout(afterMs);
+    await this.page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
+    await this.page.setViewportSize({ width, height });
+    await this.page.screenshot({ path: path.resolve(PICTURES, `console-${name}.png`) });
+    await this.page.setViewportSize({ width: 1360, height: 860 });
+  }
+
+  async close(): Promise<void> {
+    await this.#context.close();
+    await this.#browser.close();
+  }
+}
