@@ -29,17 +29,17 @@ const STATE_WORDS: Readonly<Record<Job['state'], string>> = {
  * page was open stays until it is dismissed.
  */
 export function JobStrip({ api, since }: { api: Api; since: number }) {
-  const opened = useRef(Date.now());
+  /** What had ended before the page was opened. */
+  const old = useRef<ReadonlySet<string> | undefined>(undefined);
   const [dismissed, setDismissed] = useState<ReadonlySet<string>>(new Set());
   const [everyMs, setEveryMs] = useState(POLL_IDLE_MS);
   const jobs = useLoad(`jobs ${since}`, (signal) => api.get<Jobs>('jobs', {}, signal), everyMs);
   const all = jobs.data?.jobs ?? [];
   const running = all.some((job) => job.state === 'running');
   useEffect(() => setEveryMs(running ? POLL_RUNNING_MS : POLL_IDLE_MS), [running]);
-  const shown = all.filter(
-    (job) =>
-      !dismissed.has(job.job_id) && (job.state === 'running' || Date.parse(job.updated_at) > opened.current),
-  );
+  if (old.current === undefined && jobs.data !== undefined)
+    old.current = new Set(all.filter(({ state }) => state !== 'running').map(({ job_id }) => job_id));
+  const shown = all.filter(({ job_id }) => !dismissed.has(job_id) && old.current?.has(job_id) !== true);
   if (shown.length === 0) return null;
   return (
     <section class="jobs" aria-label="Running work">

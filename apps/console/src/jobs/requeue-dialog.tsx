@@ -29,6 +29,7 @@ export function RequeueDialog(props: { requeue: Requeue; started: () => void; cl
         estimate.data === undefined ? 'Requeue' : `Requeue ${counted(estimate.data.messages, 'message')}`
       }
       reason="optional"
+      blocked={estimate.data === undefined || estimate.data.messages === 0}
       act={async (reason) => {
         await api.send<Job>('POST', 'dead-letters/requeue', { ...body, reason });
         props.started();

@@ -15,6 +15,8 @@ export interface ConfirmProps {
   /** Asks for a reason, which is written to the audit. */
   reason: 'required' | 'optional';
   danger?: boolean;
+  /** What it is about is not known yet, or nothing. */
+  blocked?: boolean;
   /** A rejection is shown in the dialog, which stays open. */
   act: (reason: string | undefined) => Promise<void>;
   close: () => void;
@@ -29,7 +31,10 @@ export function Confirm(props: ConfirmProps) {
   const [error, setError] = useState<ApiError>();
   useEffect(() => dialog.current?.showModal(), []);
   const ready =
-    !busy && (props.typed ?? '') === typed && (props.reason === 'optional' || reason.trim() !== '');
+    !busy &&
+    props.blocked !== true &&
+    (props.typed ?? '') === typed &&
+    (props.reason === 'optional' || reason.trim() !== '');
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     if (!ready) return;

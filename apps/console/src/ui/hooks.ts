@@ -23,17 +23,21 @@ export function useLoad<T>(
   const [turn, setTurn] = useState(0);
   const latest = useRef(load);
   latest.current = load;
+  const busy = useRef(false);
   useEffect(() => {
     if (key === undefined) return;
     const abort = new AbortController();
     setLoading(true);
+    busy.current = true;
     latest.current(abort.signal).then(
       (data) => {
+        busy.current = false;
         setState({ key, data });
         setLoading(false);
       },
       (error: unknown) => {
         if (abort.signal.aborted) return;
+        busy.current = false;
         setState((before) => ({ ...before, error: inWords(error) }));
         setLoading(false);
       },
@@ -41,7 +45,11 @@ export function useLoad<T>(
     return () => abort.abort();
   }, [key, turn]);
   const reload = useCallback(() => setTurn((before) => before + 1), []);
-  useEvery(everyMs, reload);
+  // A question that takes longer than the interval is not asked again before it was answered.
+  const renew = useCallback(() => {
+    if (!busy.current) reload();
+  }, [reload]);
+  useEvery(everyMs, renew);
   return { data: key === undefined ? undefined : state.data, error: state.error, loading, reload };
 }
 
