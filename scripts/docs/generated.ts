@@ -36,9 +36,14 @@ const CLIENT_ACTIONS: Record<protocol.CloseAction, string> = {
 
 function closeCodes(): string {
   const rows = Object.entries<protocol.CloseCode>(protocol.CLOSE_CODES).map(
-    ([code, { name, meaning, action, retryFloorMs }]) => {
+    ([code, { name, action, retryFloorMs }]) => {
       const floor = retryFloorMs === undefined ? '' : `, after ${number(retryFloorMs)} ms at the least`;
-      return [`\`${code}\``, `\`${name}\``, meaning, `${CLIENT_ACTIONS[action]}${floor}`];
+      return [
+        `\`${code}\``,
+        `\`${name}\``,
+        protocol.closeMeaning(Number(code)),
+        `${CLIENT_ACTIONS[action]}${floor}`,
+      ];
     },
   );
   return table(['Code', 'Name', 'Meaning', 'The client'], rows);

@@ -30,7 +30,6 @@ export interface ClientSettings<Tx extends StorageTransaction> {
   readonly storage: Storage<Tx>;
   readonly subscribe: 'all' | 'none';
   readonly begin: 'head' | 'start';
-  readonly credit: number | undefined;
   readonly WebSocket: WebSocketConstructor;
   readonly fetch: typeof fetch;
   readonly clock: Clock;
@@ -206,11 +205,6 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
     return answer;
   }
 
-  /** Follows a conversation no longer, until the next connection with `subscribe: "all"`. */
-  unsubscribe(conversationId: string): void {
-    this.#subscriptions.unsubscribe(conversationId);
-  }
-
   /** Tries again to read a message, with a key that was not there when it came. Rejects as the cipher does. */
   async decrypt(message: ReceivedMessage & { readable: false }): Promise<Uint8Array | undefined> {
     const { sealed, conversationId, sender = '', messageId } = message;
@@ -249,16 +243,17 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   }
 
   #hello(): Omit<HelloFrame, 'type' | 'token' | 'epoch' | 'cursors' | 'more'> {
-    const { subscribe, begin, credit } = this.#settings;
+    const { subscribe, begin } = this.#settings;
     // What came up to the first `caught_up` is stored: whatever appears from now on is new, and wanted whole.
     const without_cursor = this.#hasStarted ? 'start' : begin;
-    return { subscribe, without_cursor, ...(credit !== undefined && { credit }) };
+    return { subscribe, without_cursor };
   }
 
   #take(frame: ServerFrame): readonly Effect[] {
     const isAll = this.#settings.subscribe === 'all';
     // No cursors go with that `hello`, so the server cannot tell that the log was set back: its epoch does.
     if (frame.type === 'ready' && !isAll && (this.#book.epoch ?? frame.epoch) !== frame.epoch) {
+      this.#subscriptions.beforeReset();
       this.#voidCursors('*', 'epoch', frame.epoch);
     }
     const link = this.#link;

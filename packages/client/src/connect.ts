@@ -1,4 +1,3 @@
-import { CREDIT_MAX, CREDIT_MIN, isUserId } from '@sanctum/protocol';
 import type { Cipher } from './cipher.ts';
 import { Client } from './client.ts';
 import { systemClock, type Clock } from './clock.ts';
@@ -25,8 +24,6 @@ export interface ConnectOptions<Tx extends StorageTransaction = StorageTransacti
   readonly subscribe?: 'all' | 'none';
   /** Where conversations begin on a device that has stored nothing yet: `head` (default) or `start`. */
   readonly begin?: 'head' | 'start';
-  /** How many messages may be under way: 1–1024, 256 unless given. */
-  readonly credit?: number;
   /** Needed in Node 20, which has none: that of the package `ws`. */
   readonly WebSocket?: WebSocketConstructor;
   readonly fetch?: typeof fetch;
@@ -41,17 +38,12 @@ export interface ConnectOptions<Tx extends StorageTransaction = StorageTransacti
 export async function connect<Tx extends StorageTransaction = StorageTransaction>(
   options: ConnectOptions<Tx>,
 ): Promise<Client<Tx>> {
-  const { userId, cipher, storage, subscribe = 'all', begin = 'head', credit, clock = systemClock } = options;
+  const { userId, cipher, storage, subscribe = 'all', begin = 'head', clock = systemClock } = options;
   const given: WebSocketConstructor | undefined = options.WebSocket ?? globalThis.WebSocket;
   if (given === undefined) {
-    throw new TypeError(
-      'there is no WebSocket here (Node has one from 22 on): give `WebSocket` of package ws',
-    );
+    throw new TypeError('Node has a WebSocket from 22 on: give `WebSocket` of package ws');
   }
-  if (!isUserId(userId)) throw new TypeError('`userId` must have 1 to 255 bytes and no control characters');
-  if (credit !== undefined && !(Number.isInteger(credit) && credit >= CREDIT_MIN && credit <= CREDIT_MAX)) {
-    throw new TypeError(`\`credit\` must be an integer from ${CREDIT_MIN} to ${CREDIT_MAX}`);
-  }
+  if (userId === '') throw new TypeError('`userId` is empty');
   return Client.open({
     baseUrl: baseUrlOf(options.url),
     userId,
@@ -60,7 +52,6 @@ export async function connect<Tx extends StorageTransaction = StorageTransaction
     storage,
     subscribe,
     begin,
-    credit,
     WebSocket: given,
     // A browser's fetch must be called as the window's.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
@@ -72,7 +63,7 @@ export async function connect<Tx extends StorageTransaction = StorageTransaction
 export function baseUrlOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.search || parsed.hash) {
-    throw new TypeError('`url` must be the address of the service, as https://chat.example');
+    throw new TypeError('`url` must be as https://chat.example');
   }
   return parsed.href.replace(/\/+$/, '');
 }

@@ -1,4 +1,3 @@
-import { isErrorCode } from '@sanctum/protocol';
 import { fullJitterMs } from './backoff.ts';
 import { sleep, type Clock } from './clock.ts';
 import { SanctumError } from './sanctum-error.ts';
@@ -99,7 +98,7 @@ export class Http {
 function readBody(text: string): unknown {
   const body = text === '' ? undefined : parseObject(text);
   if (text !== '' && body === undefined) {
-    throw new SanctumError('bad_answer', 'the answer is not JSON: is this the messaging service?', {
+    throw new SanctumError('bad_answer', 'the answer is not JSON', {
       retryable: true,
     });
   }
@@ -114,8 +113,9 @@ function refusal(response: Response, text: string): SanctumError {
   const seconds = Number(response.headers.get('retry-after') ?? 0);
   const retryAfterMs =
     typeof hint === 'number' && hint >= 0 ? hint : seconds > 0 ? seconds * 1000 : undefined;
-  if (!isErrorCode(code)) {
-    return new SanctumError('bad_answer', `the answer has status ${status}, and no code of the service`, {
+  // Whatever it is called: a newer service has codes that are not known here.
+  if (typeof code !== 'string') {
+    return new SanctumError('bad_answer', `status ${status} without a code of the service`, {
       retryable,
       retryAfterMs,
     });

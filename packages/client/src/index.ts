@@ -15,7 +15,7 @@ export * from './cursor-rule.ts';
 export type { Events, Listener } from './listeners.ts';
 export type * from './receiving/events.ts';
 export type { History, HistoryOptions } from './receiving/history.ts';
-export { SanctumError, type LocalErrorCode } from './sanctum-error.ts';
+export { SanctumError, type LocalErrorCode, type SanctumErrorCode } from './sanctum-error.ts';
 export type { SendOptions, SentMessage, Settlement } from './sending/outbox.ts';
 export { memoryStorage } from './storage/memory-storage.ts';
 export type { Storage, StorageTransaction } from './storage/storage.ts';

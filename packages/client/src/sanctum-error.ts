@@ -20,17 +20,20 @@ export type LocalErrorCode =
   | 'closed'
   | 'wrong_user';
 
+/** A code of this side, of the service, or of a newer service. */
+export type SanctumErrorCode = LocalErrorCode | ErrorCode | (string & {});
+
 /** Every error that the client throws or reports. Never holds plaintext, ciphertext or a token. */
 export class SanctumError extends Error {
   override readonly name = 'SanctumError';
-  readonly code: ErrorCode | LocalErrorCode;
+  readonly code: SanctumErrorCode;
   /** The same call may succeed later. */
   readonly retryable: boolean;
   /** The least pause before that, where the service named one, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
-    code: ErrorCode | LocalErrorCode,
+    code: SanctumErrorCode,
     message: string,
     options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number | undefined } = {},
   ) {

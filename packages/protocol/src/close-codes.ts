@@ -11,42 +11,68 @@ export type CloseAction = 'retry' | 'refresh_token' | 'stop_login' | 'stop_bug';
 
 export interface CloseCode {
   readonly name: string;
-  readonly meaning: string;
   readonly action: CloseAction;
   /** Least pause before a retry, in milliseconds. */
   readonly retryFloorMs?: number;
 }
 
 export const CLOSE_CODES = {
-  1000: { name: 'normal', meaning: 'closed on purpose', action: 'stop_login' },
-  1001: { name: 'going_away', meaning: 'the peer goes away', action: 'retry' },
-  1002: { name: 'protocol_error', meaning: 'a frame broke RFC 6455', action: 'stop_bug' },
-  1003: { name: 'unsupported_data', meaning: 'a frame of a kind that is not taken', action: 'stop_bug' },
-  1006: { name: 'abnormal', meaning: 'the connection was lost', action: 'retry' },
-  1007: { name: 'invalid_data', meaning: 'text that is not UTF-8', action: 'stop_bug' },
-  1009: { name: 'too_big', meaning: 'a frame above the bound', action: 'stop_bug' },
-  1011: { name: 'server_error', meaning: 'the server failed', action: 'retry' },
-  1012: { name: 'service_restart', meaning: 'the log or the service starts anew', action: 'retry' },
-  1013: { name: 'try_later', meaning: 'full, or something needed cannot be had now', action: 'retry' },
-  4401: { name: 'token_expired', meaning: 'the token has expired', action: 'refresh_token' },
-  4408: { name: 'hello_timeout', meaning: 'no hello, or not all cursors, in time', action: 'retry' },
-  4412: { name: 'slow_consumer', meaning: 'no ack or no write progress in time', action: 'retry' },
-  4420: { name: 'drain', meaning: 'this pod is shutting down', action: 'retry' },
-  4429: { name: 'rate_limited', meaning: 'too many frames', action: 'retry' },
+  1000: { name: 'normal', action: 'stop_login' },
+  1001: { name: 'going_away', action: 'retry' },
+  1002: { name: 'protocol_error', action: 'stop_bug' },
+  1003: { name: 'unsupported_data', action: 'stop_bug' },
+  1006: { name: 'abnormal', action: 'retry' },
+  1007: { name: 'invalid_data', action: 'stop_bug' },
+  1009: { name: 'too_big', action: 'stop_bug' },
+  1011: { name: 'server_error', action: 'retry' },
+  1012: { name: 'service_restart', action: 'retry' },
+  1013: { name: 'try_later', action: 'retry' },
+  4401: { name: 'token_expired', action: 'refresh_token' },
+  4408: { name: 'hello_timeout', action: 'retry' },
+  4412: { name: 'slow_consumer', action: 'retry' },
+  4420: { name: 'drain', action: 'retry' },
+  4429: { name: 'rate_limited', action: 'retry' },
   4430: {
     name: 'too_many_connections',
-    meaning: 'the user has as many connections as they may',
     action: 'retry',
     retryFloorMs: TOO_MANY_CONNECTIONS_RETRY_MS,
   },
-  4500: { name: 'bad_frame', meaning: 'a frame broke the protocol', action: 'stop_bug' },
-  4501: { name: 'token_invalid', meaning: 'the token is not valid', action: 'stop_login' },
-  4503: { name: 'revoked', meaning: 'this login has been revoked', action: 'stop_login' },
+  4500: { name: 'bad_frame', action: 'stop_bug' },
+  4501: { name: 'token_invalid', action: 'stop_login' },
+  4503: { name: 'revoked', action: 'stop_login' },
 } as const satisfies Record<number, CloseCode>;
 
+/** Apart from the table, so that a client which shows none does not load them. */
+const CLOSE_MEANINGS: { readonly [C in keyof typeof CLOSE_CODES]: string } = {
+  1000: 'closed on purpose',
+  1001: 'the peer goes away',
+  1002: 'a frame broke RFC 6455',
+  1003: 'a frame of a kind that is not taken',
+  1006: 'the connection was lost',
+  1007: 'text that is not UTF-8',
+  1009: 'a frame above the bound',
+  1011: 'the server failed',
+  1012: 'the log or the service starts anew',
+  1013: 'full, or something needed cannot be had now',
+  4401: 'the token has expired',
+  4408: 'no hello, or not all cursors, in time',
+  4412: 'no ack or no write progress in time',
+  4420: 'this pod is shutting down',
+  4429: 'too many frames',
+  4430: 'the user has as many connections as they may',
+  4500: 'a frame broke the protocol',
+  4501: 'the token is not valid',
+  4503: 'this login has been revoked',
+};
+
+/** What a code says, for people. */
+export function closeMeaning(code: number): string {
+  return CLOSE_MEANINGS[code as keyof typeof CLOSE_CODES] ?? 'a code that is not known here';
+}
+
 /** Codes by name, for the side that closes: `CLOSE.bad_frame` is 4500. */
-export const CLOSE = Object.fromEntries(
-  Object.entries(CLOSE_CODES).map(([code, { name }]) => [name, Number(code)]),
+export const CLOSE = /* @__PURE__ */ Object.fromEntries(
+  /* @__PURE__ */ Object.entries(CLOSE_CODES).map(([code, { name }]) => [name, Number(code)]),
 ) as { readonly [C in keyof typeof CLOSE_CODES as (typeof CLOSE_CODES)[C]['name']]: C };
 
 export type CloseName = keyof typeof CLOSE;

@@ -1,4 +1,4 @@
-import { closeAction, closeCode, type ErrorCode, retryFloorMs } from '@sanctum/protocol';
+import { closeAction, closeCode, closeMeaning, type ErrorCode, retryFloorMs } from '@sanctum/protocol';
 import { CliError, nothingAnswers } from '../cli-error.ts';
 
 /** How a connection ended. */
@@ -54,8 +54,8 @@ export function afterEnd(
 
 function afterClose(end: LinkEnd & { kind: 'closed' }, { isRenewable }: { isRenewable: boolean }): Next {
   const { code, hintMs = 0 } = end;
-  const { name, meaning } = closeCode(code) ?? { name: 'unknown', meaning: 'a code that is not known here' };
-  const why = `${code} ${name}: ${meaning}`;
+  const name = closeCode(code)?.name ?? 'unknown';
+  const why = `${code} ${name}: ${closeMeaning(code)}`;
   const retry: Next = { action: 'retry', floorMs: Math.max(hintMs, retryFloorMs(code)), why };
   switch (closeAction(code)) {
     case 'retry':

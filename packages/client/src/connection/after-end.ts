@@ -29,8 +29,7 @@ export function afterEnd(end: LinkEnd, { isRenewable }: { isRenewable: boolean }
 }
 
 function afterClose({ code, hintMs = 0 }: LinkEnd & { kind: 'closed' }, isRenewable: boolean): Next {
-  const { name, meaning } = closeCode(code) ?? { name: 'unknown', meaning: 'a code that is not known here' };
-  const why = `${code} ${name}: ${meaning}`;
+  const why = `closed with ${code} ${closeCode(code)?.name ?? 'unknown'}`;
   const floorMs = Math.max(hintMs, retryFloorMs(code));
   const action = closeAction(code);
   if (action === 'retry' || (action === 'refresh_token' && isRenewable)) {

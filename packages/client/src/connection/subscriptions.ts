@@ -19,6 +19,8 @@ export interface Subscribed {
 interface Wanted {
   /** Where the application wants it to begin; used up by the first answer. */
   place: Place | undefined;
+  /** There was a cursor: where it is lost, nothing else may be. */
+  hadCursor?: boolean;
   readonly waiting: { resolve: (place: Subscribed) => void; reject: (error: SanctumError) => void }[];
 }
 
@@ -70,14 +72,6 @@ export class Subscriptions {
     return answer;
   }
 
-  unsubscribe(conversationId: string): void {
-    const error = new SanctumError('closed', 'the conversation was unsubscribed');
-    for (const { reject } of this.#wanted.get(conversationId)?.waiting ?? []) reject(error);
-    this.#wanted.delete(conversationId);
-    const id = `unsubscribe:${++this.#requests}`;
-    this.#link?.send({ type: 'unsubscribe', id, conversations: [conversationId] });
-  }
-
   /** A connection is ready: what is wanted is asked for on it. */
   begin(link: Link): void {
     this.#link = link;
@@ -101,6 +95,11 @@ export class Subscriptions {
     }
   }
 
+  /** All cursors are about to be void. */
+  beforeReset(): void {
+    for (const [id, wanted] of this.#wanted) wanted.hadCursor ||= this.#book.cursorOf(id) !== undefined;
+  }
+
   /** Nothing will be answered any more. */
   end(error: SanctumError): void {
     for (const { waiting } of this.#wanted.values()) {
@@ -122,7 +121,8 @@ export class Subscriptions {
   }
 
   #placeOf(conversationId: string): Place {
-    return this.#wanted.get(conversationId)?.place ?? this.#book.cursorOf(conversationId) ?? 'head';
+    const { place, hadCursor } = this.#wanted.get(conversationId) ?? {};
+    return place ?? this.#book.cursorOf(conversationId) ?? (hadCursor ? 'start' : 'head');
   }
 
   #askLater(conversationIds: readonly string[], floorMs: number | undefined): void {
@@ -138,9 +138,9 @@ export class Subscriptions {
     const wanted = this.#wanted.get(conversationId);
     if (wanted === undefined) return;
     if (answer === 'cursor_ahead' && wanted.place === undefined) {
-      // Not the application's place but a stored cursor: there was one, so losing it must not lose messages.
+      // Not the application's place but the cursor.
+      wanted.hadCursor = true;
       this.#voidCursor(conversationId);
-      wanted.place = 'start';
       return this.#ask([conversationId]);
     }
     wanted.place = undefined;

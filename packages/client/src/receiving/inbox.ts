@@ -148,10 +148,7 @@ export class Inbox<Tx extends StorageTransaction> {
         return await this.#handOver(item);
       } catch (error) {
         if (signal.aborted) return;
-        listeners.tell(
-          'error',
-          sanctumError(error, 'storage_failed', 'a listener or the storage failed; trying again'),
-        );
+        listeners.tell('error', sanctumError(error, 'storage_failed', 'a listener or the storage failed'));
         await sleep(clock, fullJitterMs(clock, { ...BACKOFF, failures }), signal);
       }
     }
@@ -184,6 +181,7 @@ export class Inbox<Tx extends StorageTransaction> {
         item.wasRead = true;
         return;
       }
+      if (signal.aborted) return;
       await new Promise<void>((resolve) => {
         this.#whenTaker = resolve;
         signal.addEventListener('abort', () => resolve(), { once: true });

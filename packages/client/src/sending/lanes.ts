@@ -6,9 +6,10 @@ import { Pause } from '../connection/pause.ts';
 const ACTING_MAX = 8;
 const BACKOFF = { baseMs: 500, capMs: 30_000 };
 
+/** It is there while it has items: waiting for its turn, acting or pausing. */
 interface Lane<T> {
+  readonly name: string;
   readonly items: T[];
-  state: 'resting' | 'waiting' | 'acting' | 'pausing';
   failures: number;
   pause: Pause | undefined;
 }
@@ -27,7 +28,7 @@ export interface LanesOptions<T> {
 export class Lanes<T> {
   readonly #options: LanesOptions<T>;
   readonly #lanes = new Map<string, Lane<T>>();
-  readonly #waiting: [name: string, lane: Lane<T>][] = [];
+  readonly #waiting: Lane<T>[] = [];
   #acting = 0;
 
   constructor(options: LanesOptions<T>) {
@@ -38,10 +39,11 @@ export class Lanes<T> {
   }
 
   add(name: string, item: T): void {
-    const lane = this.#lanes.get(name) ?? { items: [], state: 'resting', failures: 0, pause: undefined };
+    const busy = this.#lanes.get(name);
+    if (busy !== undefined) return void busy.items.push(item);
+    const lane: Lane<T> = { name, items: [item], failures: 0, pause: undefined };
     this.#lanes.set(name, lane);
-    lane.items.push(item);
-    if (lane.state === 'resting') this.#enqueue(name, lane);
+    this.#enqueue(lane);
   }
 
   /** The tries that are being paused for may succeed now. */
@@ -49,9 +51,8 @@ export class Lanes<T> {
     for (const { pause } of this.#lanes.values()) pause?.cutShort();
   }
 
-  #enqueue(name: string, lane: Lane<T>): void {
-    lane.state = 'waiting';
-    this.#waiting.push([name, lane]);
+  #enqueue(lane: Lane<T>): void {
+    this.#waiting.push(lane);
     this.#next();
   }
 
@@ -60,21 +61,18 @@ export class Lanes<T> {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       this.#acting++;
-      void this.#run(...next);
+      void this.#run(next);
     }
   }
 
-  async #run(name: string, lane: Lane<T>): Promise<void> {
+  async #run(lane: Lane<T>): Promise<void> {
     const { act, clock, signal } = this.#options;
-    lane.state = 'acting';
-    const [item] = lane.items;
-    const again = item === undefined ? undefined : await act(item).catch(() => ({ floorMs: 0 }));
+    const again = await act(lane.items[0] as T).catch(() => ({ floorMs: 0 }));
     this.#acting--;
     if (again === undefined) {
       lane.failures = 0;
       lane.items.shift();
     } else if (!signal.aborted) {
-      lane.state = 'pausing';
       const { floorMs } = again;
       const lengthMs = fullJitterMs(clock, { ...BACKOFF, failures: lane.failures++, floorMs });
       lane.pause = new Pause(clock, { lengthMs, floorMs });
@@ -83,8 +81,8 @@ export class Lanes<T> {
       await lane.pause.over;
       lane.pause = undefined;
     }
-    if (lane.items.length === 0) this.#lanes.delete(name);
-    else this.#enqueue(name, lane);
+    if (lane.items.length === 0) this.#lanes.delete(lane.name);
+    else this.#enqueue(lane);
     this.#next();
   }
 }

@@ -192,10 +192,7 @@ export class Outbox<Tx extends StorageTransaction> {
   async #try(stored: StoredMessage): Promise<PostOutcome> {
     const { clock, http } = this.#options;
     if (clock.now() - stored.createdAt <= OUTBOX_AGE_MAX_MS) return postMessage(http, stored);
-    const error = new SanctumError(
-      'outbox_expired',
-      'it waited too long to be sent again safely: read the conversation, then send it anew',
-    );
+    const error = new SanctumError('outbox_expired', 'it waited too long to be sent again safely');
     return { kind: 'refused', error };
   }
 

@@ -1,4 +1,4 @@
-import { CLOSE_CODES, SUBPROTOCOL } from '@sanctum/protocol';
+import { CLOSE_CODES, closeMeaning, SUBPROTOCOL } from '@sanctum/protocol';
 import { clientFrameSchemas, frameSchemas, jsonSchemas, serverFrameSchemas } from '@sanctum/protocol/schemas';
 
 const SCHEMA_PREFIX = '#/components/schemas/';
@@ -6,7 +6,9 @@ const SCHEMA_PREFIX = '#/components/schemas/';
 const schemas = jsonSchemas(frameSchemas, SCHEMA_PREFIX);
 
 const closeCodes = Object.entries(CLOSE_CODES)
-  .map(([code, { name, meaning, action }]) => `| ${code} | \`${name}\` | ${meaning} | \`${action}\` |`)
+  .map(
+    ([code, { name, action }]) => `| ${code} | \`${name}\` | ${closeMeaning(Number(code))} | \`${action}\` |`,
+  )
   .join('\n');
 
 /** AsyncAPI 3.0 of the WebSocket, made from the schemas that validate its frames. */

@@ -1,0 +1,180 @@
+import { describe, expect, test } from 'vitest';
+import type { OutgoingMessage } from '../receiving/events.ts';
+import { A, B, device, message, seated } from '../tests/device.ts';
+import { ManualClock, settle } from '../tests/manual-clock.ts';
+import { ok, refused, type HttpCall } from '../tests/scripted-http.ts';
+import { OUTBOX_AGE_MAX_MS } from './outbox.ts';
+
+const accepted = (seq: number): Response => ok({ seq }, 201);
+const conversationOf = ({ path }: HttpCall): string => path.split('/')[3] ?? '';
+
+test('a message is stored as ciphertext before it is sent, and settles to its seq', async () => {
+  const { client, http, storage } = await device({ listens: false });
+  const states: OutgoingMessage['state'][] = [];
+  client.on('outgoing', ({ state }) => void states.push(state));
+  let stored: unknown;
+  http.answer = async () => {
+    stored = await storage.entries('sanctum/outbox/');
+    return accepted(7);
+  };
+  const { settled, messageId } = await client.send(A, 'Hello');
+  expect(client.outbox).toMatchObject([{ messageId, conversationId: A, state: { kind: 'queued' } }]);
+  expect(await settled).toEqual({ kind: 'sent', seq: 7 });
+  expect(stored).toMatchObject([['sanctum/outbox/0000000000000001', { messageId, scheme: 'mirror' }]]);
+  expect(JSON.stringify(stored)).not.toContain('Hello');
+  expect(states).toEqual([{ kind: 'queued' }, { kind: 'sent', seq: 7 }]);
+  expect(client.outbox).toEqual([]);
+  expect(await storage.entries('sanctum/outbox/')).toEqual([]);
+  expect(http.calls[0]).toMatchObject({ method: 'POST', token: 'token', body: { message_id: messageId } });
+  expect(messageId[14]).toBe('7');
+  await client.close();
+});
+
+test('in order within a conversation, which another one does not wait for', async () => {
+  const { client, http, clock } = await device({ listens: false });
+  http.answer = (call) => (conversationOf(call) === A ? refused('overloaded', 5000) : accepted(1));
+  const inA = [await client.send(A, '1'), await client.send(A, '2')];
+  const inB = await client.send(B, '1');
+  expect(await inB.settled).toEqual({ kind: 'sent', seq: 1 });
+  await clock.advance(4999);
+  expect(http.calls.filter((call) => conversationOf(call) === A)).toHaveLength(1);
+  let seq = 0;
+  http.answer = () => accepted(++seq);
+  await clock.advance(1);
+  expect(await Promise.all(inA.map(({ settled }) => settled))).toEqual([
+    { kind: 'sent', seq: 1 },
+    { kind: 'sent', seq: 2 },
+  ]);
+  await client.close();
+});
+
+test.each([
+  ['no answer', undefined],
+  ['503', () => refused('unavailable')],
+  ['429', () => refused('rate_limited')],
+  ['500', () => refused('internal')],
+  ['a proxy’s page', () => new Response('<html>', { status: 200 })],
+  ['a captive portal', () => new Response('log in', { status: 403 })],
+  ['an expired token', () => refused('token_expired')],
+])('%s: the same message again, with full jitter', async (_, answer) => {
+  const { client, http, clock } = await device({ listens: false });
+  clock.draw = () => 0.5;
+  http.answer = () => answer?.();
+  const { settled, messageId } = await client.send(A, 'Hello');
+  await clock.advance(60_000);
+  const tries = http.calls.length;
+  expect(tries).toBeGreaterThan(5);
+  expect(tries).toBeLessThan(24);
+  http.answer = () => accepted(3);
+  await clock.advance(30_000);
+  expect(await settled).toEqual({ kind: 'sent', seq: 3 });
+  expect(new Set(http.calls.map(({ body }) => JSON.stringify(body))).size).toBe(1);
+  expect(http.calls[0]?.body).toMatchObject({ message_id: messageId });
+  await client.close();
+});
+
+test.each(['conversation_not_found', 'message_id_reused', 'payload_too_large'] as const)(
+  '%s: comes back with its reason, and the next one goes',
+  async (code) => {
+    const { client, http } = await device({ listens: false });
+    let posts = 0;
+    http.answer = () => (posts++ === 0 ? refused(code) : accepted(1));
+    const sent = [await client.send(A, 'refused'), await client.send(A, 'taken')];
+    expect(await sent[0]?.settled).toMatchObject({ kind: 'refused', error: { code } });
+    expect(await sent[1]?.settled).toEqual({ kind: 'sent', seq: 1 });
+    await client.close();
+  },
+);
+
+test('an expired token is renewed, and the message sent with the new one', async () => {
+  let tokens = 0;
+  const { client, http } = await device({ listens: false, token: () => `token ${++tokens}` });
+  http.answer = ({ token }) => (token === 'token 1' ? refused('token_expired') : accepted(1));
+  expect(await (await client.send(A, 'Hello')).settled).toEqual({ kind: 'sent', seq: 1 });
+  expect(http.calls.map(({ token }) => token)).toEqual(['token 1', 'token 2']);
+  await client.close();
+});
+
+test('a revoked login stops everything, and the message stays for the next one', async () => {
+  const first = await device({ listens: false });
+  first.http.answer = () => refused('revoked');
+  const { settled } = await first.client.send(A, 'Hello');
+  expect(await settled).toEqual({ kind: 'unsettled' });
+  expect(first.client.status).toMatchObject({ state: 'stopped', error: { code: 'revoked' } });
+  await expect(first.client.send(A, 'more')).rejects.toMatchObject({ code: 'closed' });
+  const second = await device({ listens: false, storage: first.storage });
+  second.http.answer = () => accepted(4);
+  await settle();
+  expect(second.http.calls).toHaveLength(1);
+  await second.client.close();
+});
+
+describe('after a restart', () => {
+  test('goes on sending in the same order, the same bytes under the same ids', async () => {
+    const first = await device({ listens: false });
+    const sent = [await first.client.send(A, 'one'), await first.client.send(A, 'two')];
+    await settle();
+    await first.client.close();
+    const second = await device({ listens: false, storage: first.storage });
+    expect(second.client.outbox.map(({ content }) => new TextDecoder().decode(content))).toEqual([
+      'one',
+      'two',
+    ]);
+    let seq = 0;
+    second.http.answer = () => accepted(++seq);
+    await second.clock.advance(1000);
+    expect(second.client.outbox).toEqual([]);
+    const [tried, ...rest] = [...first.http.calls, ...second.http.calls].map(({ body }) => body);
+    expect(rest.some((body) => JSON.stringify(body) === JSON.stringify(tried))).toBe(true);
+    expect(rest.at(-1)).toMatchObject({ message_id: sent[1]?.messageId });
+    await second.client.close();
+  });
+
+  test('what is too old to be known again by the server comes back instead', async () => {
+    const first = await device({ listens: false });
+    await first.client.send(A, 'old');
+    await first.client.close();
+    const clock = new ManualClock();
+    clock.sleepMachine(OUTBOX_AGE_MAX_MS + 1000);
+    const second = await device({ listens: false, storage: first.storage, clock });
+    await settle();
+    expect(second.client.outbox).toEqual([]);
+    expect(second.http.calls).toEqual([]);
+    await second.client.close();
+  });
+});
+
+test('a message that comes back by the socket first is settled by it', async () => {
+  const { client, http, network, clock, storage } = await device();
+  network.last.welcome();
+  const { messageId, settled } = await client.send(A, 'Hello');
+  const payload = {
+    ciphertext: http.calls[0]?.body['ciphertext'],
+    encryption: { scheme: 'mirror' },
+    sender: 'alice',
+  };
+  network.last.serve(seated(A, 0), message(A, 1, { message_id: messageId, payload }));
+  expect(await settled).toEqual({ kind: 'sent', seq: 1 });
+  await settle();
+  expect(await storage.entries('sanctum/outbox/')).toEqual([]);
+  const posts = http.calls.length;
+  await clock.advance(60_000);
+  expect(http.calls.length).toBe(posts);
+  await client.close();
+});
+
+test('what the application writes is stored with the message; where that fails nothing is sent', async () => {
+  const { client, http, storage } = await device({ listens: false });
+  http.answer = () => accepted(1);
+  await client.send(A, 'Hello', { store: (tx, { messageId }) => tx.put('app/draft', messageId) });
+  expect(await storage.entries('app/')).toHaveLength(1);
+  const failing = client.send(A, 'Hello', {
+    store: () => {
+      throw new Error('no');
+    },
+  });
+  await expect(failing).rejects.toThrow('no');
+  await settle();
+  expect(http.calls).toHaveLength(1);
+  await client.close();
+});
