@@ -31,9 +31,15 @@ export class ChaosReport {
   }
 }
 
-const SERVICE = fingerprintOf(['packages/client/src', 'packages/protocol/src', 'services/messaging/src'], {
-  skips: ['tests/contract', 'tests/integration', 'tests/simulation', 'tests/chaos/scenarios'],
-});
+const TESTS = 'services/messaging/src/tests';
+/** The service and the harness. Scenarios count one by one. */
+const SERVICE = fingerprintOf(
+  [
+    ...['packages/client/src', 'packages/protocol/src', 'services/messaging/src'],
+    ...['chaos', 'history', 'support'].map((folder) => `${TESTS}/${folder}`),
+  ],
+  { skips: ['tests', 'scenarios'] },
+);
 
 /** What a scenario is played with, in one word: the service, the harness, and the scenario's own words. */
 export function codeOf(scenario: Scenario): string {

@@ -26,7 +26,7 @@ export interface PlayOptions {
   readonly code: string;
   /** The checker's; see `CheckOptions`. */
   readonly settleWithinMs?: number;
-  /** A folder for the history and the pods' logs of a run that failed. */
+  /** A folder for the history and the pods' logs of a run that failed, or was slow to recover. */
   readonly keepIn?: string;
   /** What is going on, for whoever waits. */
   readonly note?: (text: string) => void;
@@ -39,8 +39,8 @@ export async function playScenario(scenario: Scenario, options: PlayOptions): Pr
   let isGood = false;
   try {
     const seen = await playIn(world, scenario, options);
-    isGood = seen.failures.length === 0;
     const { name, about, recoverWithinMs = RECOVER_WITHIN_MS } = scenario;
+    isGood = seen.failures.length === 0 && (seen.recoveryMs ?? Infinity) <= recoverWithinMs;
     const { postgres, round, code } = options;
     const endedAt = new Date().toISOString();
     return { scenario: name, about, postgres, round, code, startedAt, endedAt, recoverWithinMs, ...seen };

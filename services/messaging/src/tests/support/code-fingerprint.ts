@@ -7,11 +7,11 @@ const ROOT = new URL('../../../../../', import.meta.url);
 
 /**
  * The sources in these folders (from the root of the workspace) in one word, tests aside: what a report was made
- * with. `skips` names folders within them that take no part; `also` is what counts beside the files.
+ * with. `skips` names folders within them that take no part.
  */
 export function fingerprintOf(
   folders: readonly string[],
-  { skips = [], also = '' }: { readonly skips?: readonly string[]; readonly also?: string } = {},
+  { skips = [] }: { readonly skips?: readonly string[] } = {},
 ): string {
   const files = folders.flatMap((folder) => {
     const path = fileURLToPath(new URL(folder, ROOT));
@@ -24,5 +24,5 @@ export function fingerprintOf(
   for (const file of files.toSorted()) {
     if (/\.(?:ts|sql|lua)$/.test(file) && !file.endsWith('.test.ts')) hash.update(readFileSync(file));
   }
-  return hash.update(also).digest('hex').slice(0, 16);
+  return hash.digest('hex').slice(0, 16);
 }
