@@ -18,6 +18,8 @@ const OBSERVED_MS = 6000;
 const WARM_UP_MAX_MS = 60_000;
 const RECOVERY_MAX_MS = 45_000;
 const SETTLE_MAX_MS = 30_000;
+/** Seldom enough to cost the run nothing. */
+const LOOK_EVERY_MS = 100;
 const VIOLATIONS_SHOWN_MAX = 10;
 
 export interface PlayOptions {
@@ -127,13 +129,17 @@ async function steady(
   const { withinMs, from = 0, lag } = options;
   let wellSince: number | undefined;
   try {
-    await eventually(() => {
-      const now = machineClock.monotonic();
-      if (load.watch.p95At(now) >= HEALTHY_P95_MS) wellSince = undefined;
-      else wellSince ??= now;
-      const since = Math.max(wellSince ?? Infinity, lag?.lastBadAt ?? 0);
-      if (now - since < STEADY_MS || wellSince === undefined || now < from) throw new Error('not yet');
-    }, withinMs);
+    await eventually(
+      () => {
+        const now = machineClock.monotonic();
+        if (load.watch.p95At(now) >= HEALTHY_P95_MS) wellSince = undefined;
+        else wellSince ??= now;
+        const since = Math.max(wellSince ?? Infinity, lag?.lastBadAt ?? 0);
+        if (now - since < STEADY_MS || wellSince === undefined || now < from) throw new Error('not yet');
+      },
+      withinMs,
+      LOOK_EVERY_MS,
+    );
     return true;
   } catch {
     return false;
@@ -144,10 +150,14 @@ async function steady(
 async function settle(world: ChaosWorld): Promise<string[]> {
   let left: string[] = [];
   try {
-    await eventually(async () => {
-      left = await unsettled(world);
-      if (left.length > 0) throw new Error('not yet');
-    }, SETTLE_MAX_MS);
+    await eventually(
+      async () => {
+        left = await unsettled(world);
+        if (left.length > 0) throw new Error('not yet');
+      },
+      SETTLE_MAX_MS,
+      LOOK_EVERY_MS,
+    );
     return [];
   } catch (error) {
     return left.length > 0 ? left : [(error as Error).message];

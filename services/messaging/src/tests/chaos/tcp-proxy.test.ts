@@ -66,8 +66,6 @@ it('delays each way', async () => {
   proxy.delay('up', 60);
   proxy.delay('down', 40);
   expect(await roundTrip('late')).toBeGreaterThanOrEqual(99);
-  proxy.heal();
-  expect(await roundTrip('soon')).toBeLessThan(99);
 });
 
 it('throttles', async () => {
