@@ -1,12 +1,21 @@
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { EXIT_OK, UsageError } from './cli-error.ts';
+import { pauseCommand, resumeCommand } from './commands/controls.ts';
+import { deadLettersCommand } from './commands/dead-letters.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { epochCommand } from './commands/epoch.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { partitionsCommand } from './commands/partitions.ts';
+import { pruneCommand } from './commands/prune.ts';
+import { replayCommand } from './commands/replay.ts';
+import { revokeCommand } from './commands/revoke.ts';
 import { sendCommand } from './commands/send.ts';
 import { startCommand } from './commands/start.ts';
+import { statusCommand } from './commands/status.ts';
 import { tailCommand } from './commands/tail.ts';
 import { tokenCommand } from './commands/token.ts';
+import { traceCommand } from './commands/trace.ts';
 import { Output } from './output.ts';
 import type { Shell } from './shell.ts';
 
@@ -57,6 +66,16 @@ export function buildProgram(shell: Shell): Command {
     tokenCommand(shell),
     sendCommand(shell),
     tailCommand(shell),
+    statusCommand(shell),
+    doctorCommand(shell),
+    traceCommand(shell),
+    deadLettersCommand(shell),
+    replayCommand(shell),
+    pauseCommand(shell),
+    resumeCommand(shell),
+    revokeCommand(shell),
+    pruneCommand(shell),
+    partitionsCommand(shell),
     epochCommand(shell),
   ]) {
     program.addCommand(inherit(command, program));

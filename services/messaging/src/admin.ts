@@ -2,13 +2,18 @@ import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { controlRoutes } from './adapters/http/admin/control-routes.ts';
 import { createAdminServer } from './adapters/http/admin/admin-server.ts';
+import { deadLetterRoutes } from './adapters/http/admin/dead-letter-routes.ts';
 import { EventStreams } from './adapters/http/admin/event-stream.ts';
+import { inspectionRoutes } from './adapters/http/admin/inspection-routes.ts';
 import { pipelineRoutes } from './adapters/http/admin/pipeline-routes.ts';
 import type { TokenVerifier } from './adapters/http/token-verifier.ts';
+import { PostgresDeadLetters } from './adapters/postgres/dead-letters.ts';
 import { PostgresDispatchLog } from './adapters/postgres/dispatch-log.ts';
+import { OperatorJobs } from './adapters/postgres/operator-jobs.ts';
 import { PostgresOperatorLog } from './adapters/postgres/operator-log.ts';
 import { PodTable } from './adapters/postgres/pod-table.ts';
 import { PostgresPool, READ_TIMEOUT_MS } from './adapters/postgres/pool.ts';
+import { PostgresReplayLog } from './adapters/postgres/replay-log.ts';
 import { StreamInspector } from './adapters/redis/stream-inspector.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -132,6 +137,8 @@ export function makeAdmin(deps: AdminDeps): Admin {
   });
   const history = new PipelineHistory(fleet, clock);
 
+  const jobs = new OperatorJobs({ pool, clock, log, pod: podName, end: ended.signal });
+
   const server = createAdminServer({
     log,
     verifier: deps.verifier,
@@ -144,6 +151,21 @@ export function makeAdmin(deps: AdminDeps): Admin {
         events: new EventStreams({ clock, end: ended.signal }),
       }),
       ...controlRoutes({ operatorLog, watch: controls, bus, fleet, questions }),
+      ...deadLetterRoutes({
+        deadLetters: new PostgresDeadLetters(pool),
+        replays: new PostgresReplayLog(pool),
+        jobs,
+        questions,
+        clock,
+      }),
+      ...inspectionRoutes({
+        pool,
+        inspector,
+        fleet,
+        questions,
+        partitions: config.stream.partitions,
+        retention: config.retention,
+      }),
     ],
   });
 
@@ -212,6 +234,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
       server.server.closeAllConnections();
       await server.close();
       await loops;
+      await jobs.settled();
       inspector.close();
       await pool.end();
     },

@@ -45,7 +45,7 @@ export const podConnections = z.object({
 export type PodConnections = z.output<typeof podConnections>;
 
 export const connections = z.object({
-  /** By pod and connection id. */
+  /** By connection id, over all pods. */
   connections: z.array(connectionView),
   next_cursor: nextCursor,
   by_pod: z.array(podConnections),

@@ -33,7 +33,7 @@ export const stage = z.object({
   error_rate: rate.nullable(),
   /** How far behind it is: age of the oldest thing that waits for it. */
   lag_seconds: seconds.nullable(),
-  /** How many things wait: pending rows, unread entries, unacknowledged entries, blocked connections. */
+  /** Pending rows; entries on the stream; entries read and not acknowledged; connections that are slow. */
   backlog: count.nullable(),
   /** Pods that do this now, and pods alive. */
   pods: count,

@@ -62,12 +62,12 @@ export class PipelineWatch {
     }
   }
 
-  /** Somebody looks. */
-  async look(): Promise<Pipeline> {
+  /** Somebody looks; `fresh`: the stores are asked anew for it, and not only when the last look was long ago. */
+  async look({ fresh = false } = {}): Promise<Pipeline> {
     const now = this.#clock.monotonic();
     const isFirst = now >= this.#watchedUntil;
     this.#watchedUntil = now + WATCHED_FOR_MS;
-    if (isFirst) {
+    if (isFirst || fresh) {
       this.#ask();
       await Promise.race([
         Promise.all([this.#outbox.settled, this.#stream.settled, this.#table.settled]),

@@ -23,13 +23,18 @@ const SUBSCRIBE_AGAIN_MS = 1000;
  */
 export class PodBus {
   readonly #publisher: BusPublisher;
+  readonly #clock: Clock;
   readonly #listeners: ((message: PodMessage) => void)[] = [];
+  #heardFirst: () => void = () => undefined;
+  readonly #subscribed: Promise<void>;
 
   constructor(options: { publisher: BusPublisher; subscriber: BusSubscriber; clock: Clock }) {
     const { subscriber, clock } = options;
     this.#publisher = options.publisher;
+    this.#clock = clock;
+    this.#subscribed = new Promise((resolve) => (this.#heardFirst = resolve));
     const subscribe = () => {
-      subscriber.subscribe(['control']).catch(() => {
+      subscriber.subscribe(['control']).then(this.#heardFirst, () => {
         clock.setTimer(SUBSCRIBE_AGAIN_MS, () => {
           if (subscriber.connected) subscribe();
         });
@@ -37,12 +42,19 @@ export class PodBus {
     };
     subscriber.onReady(subscribe);
     subscriber.onMessage((channel, bytes) => {
-      if (channel === 'control') this.#heard(bytes);
+      if (channel === 'control') this.#hear(bytes);
     });
   }
 
   onMessage(listener: (message: PodMessage) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Resolves when this process hears what is said, or after `timeoutMs`. */
+  async whenHeard(timeoutMs: number): Promise<void> {
+    const late = new AbortController();
+    await Promise.race([this.#subscribed, this.#clock.sleep(timeoutMs, late.signal)]);
+    late.abort();
   }
 
   /** Whether Redis has taken it. */
@@ -55,7 +67,7 @@ export class PodBus {
     }
   }
 
-  #heard(bytes: Buffer): void {
+  #hear(bytes: Buffer): void {
     const message = parse(bytes);
     if (message === undefined) return;
     for (const listener of this.#listeners) listener(message);

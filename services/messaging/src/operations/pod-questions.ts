@@ -18,6 +18,8 @@ export type PodQuestion =
   | { readonly about: 'logins'; readonly kind: 'user' | 'login'; readonly subject: string };
 
 export interface ConnectionFilter {
+  /** Of this pod alone. */
+  readonly pod?: string | undefined;
   readonly state?: string | undefined;
   readonly slow?: boolean | undefined;
   readonly userId?: string | undefined;

@@ -30,13 +30,15 @@ export class SessionViews {
 
   /** By connection id, behind `after`. */
   connections(filter: {
+    readonly pod?: string | undefined;
     readonly state?: string | undefined;
     readonly slow?: boolean | undefined;
     readonly userId?: string | undefined;
     readonly after?: string | undefined;
     readonly limit: number;
   }): ConnectionView[] {
-    const { state, slow, userId, after, limit } = filter;
+    const { pod, state, slow, userId, after, limit } = filter;
+    if (pod !== undefined && pod !== this.#pod) return [];
     return [...this.#hub.sessions]
       .filter((session) => {
         if (session.state === 'closed') return false;

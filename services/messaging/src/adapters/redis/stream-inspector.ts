@@ -29,6 +29,19 @@ export interface FoundEntry {
   readonly pendingWith: string | undefined;
 }
 
+/** What a Redis says of itself. */
+export interface RedisServerFacts {
+  readonly version: string;
+  readonly isValkey: boolean;
+  readonly timeMs: number;
+  readonly hasAof: boolean;
+  readonly hasSnapshots: boolean;
+  readonly policy: string;
+  /** Bytes; 0: no limit. */
+  readonly maxMemory: number;
+  readonly usedMemory: number;
+}
+
 /** Reads what operators want to know of the stream, on a connection of its own; changes nothing. */
 export class StreamInspector {
   readonly #connection: RedisConnection;
@@ -63,6 +76,25 @@ export class StreamInspector {
     const { length, pending, oldestUnreadSeconds } = figures;
     const maxLength = this.#options.maxLength * this.#streams.length;
     return { length, maxLength, pending, oldestUnreadSeconds, refuses };
+  }
+
+  /** What an operator has set, and what the server is. Where `CONFIG` is forbidden, `INFO` tells enough. */
+  async server(): Promise<RedisServerFacts> {
+    return this.#connection.run(async (client) => {
+      const [time, info] = await Promise.all([client.time(), client.info()]);
+      const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+      const save = await client.config('GET', 'save').catch(() => []);
+      return {
+        version: field('valkey_version') || field('redis_version'),
+        isValkey: field('valkey_version') !== '',
+        timeMs: Number(time[0]) * 1000 + Number(time[1]) / 1000,
+        hasAof: field('aof_enabled') === '1',
+        hasSnapshots: ((save as string[])[1] ?? '') !== '',
+        policy: field('maxmemory_policy'),
+        maxMemory: Number(field('maxmemory')),
+        usedMemory: Number(field('used_memory')),
+      };
+    });
   }
 
   /** `XINFO` of each stream that there is. */

@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { eventually } from '@sanctum/messaging/tests/support/eventually';
+import { Scene } from '@sanctum/messaging/tests/support/scene';
+import { systemClock } from '@sanctum/messaging/clock';
+import type { Pod } from '@sanctum/messaging/tests/support/pod';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runCli } from '../cli.ts';
+import { TestShell, type TestShellOptions } from '../tests/test-shell.ts';
+
+const MARKER = 'bWFya2VyLW1hcmtlcg==';
+
+let scene: Scene;
+let pod: Pod;
+let printed = '';
+
+beforeAll(async () => {
+  scene = await Scene.begin();
+  pod = await scene.pod();
+});
+afterAll(async () => {
+  await scene.end();
+});
+
+async function run(args: string[], options?: TestShellOptions): Promise<TestShell & { code: number }> {
+  const env = { POSTGRES_URL: scene.databaseUrl, REDIS_URL: scene.redisUrl };
+  const shell = Object.assign(new TestShell({ env, ...options }), { clock: systemClock });
+  const code = await runCli(args, shell as unknown as TestShell);
+  printed += shell.out + shell.err;
+  return Object.assign(shell as unknown as TestShell, { code });
+}
+
+describe('a pod is running', () => {
+  test('status shows every stage once, and exits with 0', async () => {
+    const { code, values } = await eventually(async () => {
+      const shell = await run(['status', '--once', '--json']);
+      expect(shell.values[0]).toMatchObject({ pods: [{ state: 'ready' }] });
+      return shell;
+    });
+    expect(code).toBe(0);
+    const { stages } = values[0] as { stages: { name: string; health: string }[] };
+    expect(stages.map(({ health }) => health)).toEqual(Array.from({ length: 7 }, () => 'ok'));
+    const { out } = await run(['status', '--once']);
+    expect(out).toMatch(/dispatcher {2}ok/);
+  });
+
+  test('doctor finds what is wrong, each with what to do', async () => {
+    const { code, values } = await run(['doctor', '--json']);
+    const { findings } = values[0] as { findings: { check: string; level: string; remedy?: string }[] };
+    const checks = new Set(findings.map(({ check }) => check));
+    for (const check of [
+      'settings',
+      'postgres version',
+      'postgres clock',
+      'postgres durability',
+      'schema',
+      'permissions',
+      'partitions',
+      'redis version',
+      'redis persistence',
+      'redis eviction',
+      'consumer group',
+      'timeline and epoch',
+      'pods',
+      'outbox',
+    ])
+      expect(checks, check).toContain(check);
+    for (const { level, remedy } of findings) if (level !== 'ok') expect(remedy).toBeTruthy();
+    // The server of the tests runs without fsync.
+    expect(code).toBe(1);
+    expect(findings).toContainEqual(
+      expect.objectContaining({ check: 'postgres durability', level: 'problem' }),
+    );
+    const problems = findings.filter(({ level }) => level === 'problem').map(({ check }) => check);
+    expect(new Set(problems)).toEqual(new Set(['postgres durability']));
+  });
+
+  test('pause and resume are followed by the pods, and doctor knows of it', async () => {
+    expect((await run(['pause', 'dispatcher', '--reason', 'drill'])).code).toBe(2);
+    const { code, values } = await run([
+      'pause',
+      'dispatcher',
+      '--reason',
+      'drill',
+      '--for',
+      '1h',
+      '--yes',
+      '--json',
+    ]);
+    expect(code).toBe(0);
+    expect(values[0]).toMatchObject({
+      stage: 'dispatcher',
+      paused: true,
+      reason: 'drill',
+      changed_by: expect.stringMatching(/^cli:/),
+    });
+    await eventually(async () => {
+      expect(await (await fetch(`${pod.httpUrl}/metrics`)).text()).toContain(
+        'messaging_control_paused{stage="dispatcher"} 1',
+      );
+    });
+    expect((await run(['status', '--once'])).out).toMatch(/dispatcher {2}paused/);
+    expect((await run(['doctor'])).out).toContain('sanctum resume dispatcher');
+    expect((await run(['resume', 'dispatcher', '--yes'])).out).toMatch(/dispatcher {2}runs {2}since/);
+  });
+
+  test('trace, replay: a message’s way, and once more', async () => {
+    const conversationId = await scene.conversation(pod, ['ann', 'ben']);
+    const client = await scene.connect(pod, 'ben');
+    const messageId = randomUUID();
+    const http = await scene.http(pod, 'ann');
+    await http.postMessage(conversationId, { messageId, ciphertext: MARKER });
+    await client.untilMessages(conversationId, 1);
+    await eventually(async () => {
+      const { out, code } = await run(['trace', messageId]);
+      expect(code).toBe(0);
+      expect(out).toMatch(/published {5}yes/);
+      expect(out).toMatch(/delivered {5}1 of 1 connected readers/);
+    });
+    expect((await run(['trace', randomUUID()])).code).toBe(1);
+    expect((await run(['trace', 'x'])).code).toBe(2);
+    const replay = ['replay', '--conversation', conversationId, '--since', '1h'];
+    const dry = await run([...replay, '--dry-run', '--json']);
+    expect(dry.values).toEqual([{ messages: 1, conversations: 1, from: 1, to: 1, clients: 1 }]);
+    expect((await run(replay)).code).toBe(2);
+    const { code, values } = await run([...replay, '--yes', '--json']);
+    expect([code, values[0]]).toEqual([0, expect.objectContaining({ state: 'done', done: 1 })]);
+    await eventually(() =>
+      expect(client.received.messages.filter(({ replay: no }) => no > 0)).toHaveLength(1),
+    );
+  });
+
+  test('dead letters are listed, and requeued once asked for', async () => {
+    const conversationId = await scene.conversation(pod, ['cat', 'dan']);
+    await scene.post(pod, 'cat', conversationId, 2);
+    await eventually(async () => expect(await scene.onStream(conversationId)).toHaveLength(2));
+    await scene.sql(
+      `UPDATE messaging.message_outbox SET status = 'dead', last_error = 'refused' WHERE aggregate_id = $1`,
+      [conversationId],
+    );
+    expect((await run(['dead-letters'])).out).toMatch(/2 dead letters[^]*refused/);
+    expect((await run(['dead-letters', 'requeue', '--yes'])).code).toBe(2);
+    const dry = await run(['dead-letters', 'requeue', '--cause', 'refused', '--dry-run', '--json']);
+    expect(dry.values[0]).toMatchObject({ messages: 2, conversations: 1 });
+    const { values } = await run(['dead-letters', 'requeue', '--cause', 'refused', '--yes', '--json']);
+    expect(values[0]).toMatchObject({ state: 'done', done: 2 });
+    await eventually(async () => expect((await run(['dead-letters'])).out).toContain('no dead letters'));
+  });
+
+  test('revoke, partitions, prune', async () => {
+    expect((await run(['revoke', '--yes'])).code).toBe(2);
+    const { values } = await run(['revoke', '--user', 'eve', '--yes', '--json']);
+    expect(values[0]).toMatchObject({ user_id: 'eve', revoked_by: expect.stringMatching(/^cli:/) });
+    expect((await run(['partitions'])).out).toMatch(/message_outbox_default[^]*kept for 7 days/);
+    expect((await run(['partitions', 'ensure', '--yes', '--json'])).values).toEqual([{ made: 0 }]);
+    expect((await run(['prune', '--yes', '--json'])).values).toEqual([{ dropped: [], dlq_rows: 0 }]);
+    const rows = await scene.sql<{ action: string }>(
+      'SELECT DISTINCT action FROM messaging.operator_audit ORDER BY 1',
+    );
+    expect(rows.map(({ action }) => action)).toEqual([
+      'pause',
+      'prune',
+      'replay',
+      'requeue',
+      'resume',
+      'revoke',
+    ]);
+  });
+
+  test('a question is asked at a terminal, and "no" changes nothing', async () => {
+    const { code, err } = await run(['pause', 'consumer', '--reason', 'x'], { isTTY: true, stdin: 'n\n' });
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/Pause consumer on every pod\? \[y\/N\][^]*nothing was changed/),
+    ]);
+    const [row] = await scene.sql(`SELECT paused FROM messaging.control WHERE stage = 'consumer'`);
+    expect(row).toEqual({ paused: false });
+  });
+
+  test('nothing of a message’s content was printed', () => {
+    expect(printed.length).toBeGreaterThan(1000);
+    expect(printed).not.toContain(MARKER);
+  });
+});
+
+test('with no PostgreSQL doctor says so, and what to do', async () => {
+  const env = { POSTGRES_URL: 'postgres://127.0.0.1:1/none' };
+  const { code, out } = await run(['doctor'], { env });
+  expect(code).toBe(1);
+  expect(out).toMatch(/problem {2}postgres[^]*→ Start it/);
+});

@@ -1,0 +1,149 @@
+import { PostgresDispatchLog } from '@sanctum/messaging/adapters/postgres/dispatch-log';
+import { PostgresOperatorLog } from '@sanctum/messaging/adapters/postgres/operator-log';
+import { viewStorage } from '@sanctum/messaging/adapters/postgres/storage-view';
+import { ageText } from '../operator/texts.ts';
+import type { Stores } from '../operator/stores.ts';
+import { printable } from '../output.ts';
+import { type Finding, ok, problem, warning } from './finding.ts';
+
+const HOUR_MS = 3600 * 1000;
+const AHEAD_MIN_SECONDS = 24 * 3600;
+const OLDEST_PENDING_SECONDS = 30;
+const FORGOTTEN_PAUSE_MS = HOUR_MS;
+/** Partitions and prunes run at least daily. */
+const JOB_SILENT_MS = 26 * HOUR_MS;
+
+/** What waits, what died, what is paused and perhaps forgotten. */
+export async function checkBacklog({ pool }: Stores, now: number): Promise<Finding[]> {
+  const backlog = await new PostgresDispatchLog(pool, { payloadLimitBytes: 0 }).backlog();
+  const { pending, oldestPendingSeconds, deadRows } = backlog;
+  const findings: Finding[] = [];
+  findings.push(
+    oldestPendingSeconds > OLDEST_PENDING_SECONDS
+      ? problem(
+          'outbox',
+          `${pending} rows wait, the oldest for ${ageText(oldestPendingSeconds)}`,
+          'See `sanctum status` for the stage that is down; is DISPATCHER_ENABLED=true anywhere?',
+        )
+      : ok('outbox', `${pending} rows wait`),
+  );
+  if (deadRows > 0) {
+    findings.push(
+      warning(
+        'dead letters',
+        `${deadRows} dead rows`,
+        'See why with `sanctum dead-letters`, mend it, then `sanctum dead-letters requeue`.',
+      ),
+    );
+  }
+  for (const control of await new PostgresOperatorLog(pool).controls()) {
+    if (!control.paused) continue;
+    const since = Date.parse(control.since ?? '') || now;
+    const text = `${control.stage} is paused since ${control.since} by ${printable(control.changed_by ?? '')}: ${printable(control.reason ?? '')}`;
+    const remedy = `When it is no longer needed: sanctum resume ${control.stage}`;
+    const isForgotten = now - since > FORGOTTEN_PAUSE_MS && control.expires_at === null;
+    findings.push(isForgotten ? problem('controls', text, remedy) : warning('controls', text, remedy));
+  }
+  return findings;
+}
+
+/** Partitions for the days to come, nothing in the default one, and the jobs that see to both. */
+export async function checkStorage({ pool, config }: Stores, now: number): Promise<Finding[]> {
+  const storage = await viewStorage(pool, config.retention);
+  const findings: Finding[] = [];
+  const ahead = storage.ahead_seconds;
+  findings.push(
+    ahead < AHEAD_MIN_SECONDS
+      ? problem('partitions', `only ${ageText(ahead)} ahead`, 'sanctum partitions ensure')
+      : ok('partitions', `${ageText(ahead)} ahead`),
+  );
+  const inDefault = storage.partitions.find(({ kind }) => kind === 'default')?.rows ?? 0;
+  if (inDefault > 0) {
+    findings.push(
+      warning('partitions', `${inDefault} rows had to go to the default one`, 'sanctum partitions ensure'),
+    );
+  }
+  const expired = storage.partitions.filter((partition) => partition.expired);
+  if (expired.length > 1) {
+    findings.push(
+      warning('retention', `${expired.length} partitions have expired and are still there`, 'sanctum prune'),
+    );
+  }
+  for (const { name, last_success_at: at, last_error: error } of storage.background_jobs) {
+    const isSilent = at !== null && now - Date.parse(at) > JOB_SILENT_MS;
+    if (error !== null) {
+      findings.push(
+        problem(
+          `job ${name}`,
+          `failed last: ${printable(error)}`,
+          'See the logs of the pods for `job_failed`.',
+        ),
+      );
+    } else if (at === null || isSilent) {
+      findings.push(
+        warning(
+          `job ${name}`,
+          at === null ? 'never done' : `last done ${at}`,
+          'Is any pod running? One of them does it.',
+        ),
+      );
+    } else findings.push(ok(`job ${name}`, `last done ${at}`));
+  }
+  return findings;
+}
+
+/** Who is there, and whether they are of one version. */
+export function checkPods({ fleet }: Stores): Finding[] {
+  const pods = fleet.pods();
+  const alive = pods.filter(({ isGone }) => !isGone).map(({ figures }) => figures);
+  const gone = pods.filter(({ isGone }) => isGone).map(({ figures }) => figures.name);
+  if (alive.length === 0) {
+    return [
+      problem(
+        'pods',
+        'no pod has said anything in the last seconds',
+        'Start one: `npm start`, or look at its deployment.',
+      ),
+    ];
+  }
+  const findings: Finding[] = [
+    ok('pods', `${alive.length} alive: ${alive.map(({ name }) => printable(name, 60)).join(', ')}`),
+  ];
+  if (gone.length > 0) {
+    findings.push(
+      warning(
+        'pods',
+        `ended without a word in the last hour: ${gone.map((name) => printable(name, 60)).join(', ')}`,
+        'Look at their last log lines.',
+      ),
+    );
+  }
+  const names = alive.map(({ name }) => name);
+  const twice = names.filter((name, i) => names.indexOf(name) !== i);
+  if (twice.length > 0) {
+    findings.push(
+      problem(
+        'pods',
+        `several pods are named ${[...new Set(twice)].join(', ')}`,
+        'Give each its own CONSUMER_NAME, such as $(POD_NAME).',
+      ),
+    );
+  }
+  const versions = new Set(alive.map(({ version }) => version));
+  if (versions.size > 1) {
+    findings.push(
+      warning(
+        'versions',
+        `several at once: ${[...versions].join(', ')}`,
+        'Fine during a rollout: finish it, or take it back.',
+      ),
+    );
+  }
+  const troubled = alive.filter(({ reasons }) => reasons.length > 0);
+  for (const { name, reasons } of troubled) {
+    findings.push(
+      problem('pods', `${printable(name, 60)}: ${reasons.join(', ')}`, 'See its `/readyz` and its log.'),
+    );
+  }
+  return findings;
+}

@@ -1,0 +1,198 @@
+import { migrationNames } from '@sanctum/messaging/adapters/postgres/migrate';
+import type { PostgresPool } from '@sanctum/messaging/adapters/postgres/pool';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { type Finding, ok, problem, warning } from './finding.ts';
+
+const OLDEST_VERSION = 150_000;
+/** Clocks that differ by so much make tokens and lag lie. */
+const SKEW_WARNING_MS = 1000;
+const SKEW_PROBLEM_MS = 5000;
+
+const SERVER = {
+  name: 'doctor-server',
+  text: `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS version_text,
+           pg_is_in_recovery() AS standby, clock_timestamp() AS now,
+           current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit,
+           current_setting('full_page_writes') AS full_page_writes,
+           current_setting('synchronous_standby_names') AS standbys`,
+};
+const MIGRATIONS = {
+  name: 'doctor-migrations',
+  text: 'SELECT name, checksum FROM messaging.schema_migration ORDER BY name',
+};
+const RIGHTS = {
+  name: 'doctor-rights',
+  text: `SELECT current_user AS role,
+           has_table_privilege('messaging.message_outbox', 'SELECT') AS reads,
+           has_any_column_privilege('messaging.message_outbox', 'UPDATE') AS replays,
+           has_function_privilege('messaging.set_control(text, boolean, text, text, interval)', 'EXECUTE') AS pauses,
+           has_table_privilege('messaging.operator_job', 'INSERT') AS requeues,
+           has_function_privilege('messaging.raise_floors(regclass, uuid, integer)', 'EXECUTE') AS prunes`,
+};
+const TIMELINE = {
+  name: 'doctor-timeline',
+  text: `SELECT (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline, epoch, raised_at
+         FROM messaging.log_epoch`,
+};
+
+interface Server {
+  readonly version: number;
+  readonly version_text: string;
+  readonly standby: boolean;
+  readonly now: number;
+  readonly fsync: string;
+  readonly synchronous_commit: string;
+  readonly full_page_writes: string;
+  readonly standbys: string;
+}
+
+/** The server itself: its version, its clock, and whether what it says is committed is on a disk. */
+export async function checkServer(pool: PostgresPool, now: () => number): Promise<Finding[]> {
+  const before = now();
+  const [server] = await pool.query<Server>(SERVER);
+  const skewMs = Math.abs(server!.now - (before + now()) / 2);
+  return [
+    server!.version >= OLDEST_VERSION
+      ? ok('postgres version', server!.version_text)
+      : problem('postgres version', `${server!.version_text} is too old`, 'Use PostgreSQL 15 or newer.'),
+    ...clock('postgres clock', skewMs),
+    ...durability(server!),
+  ];
+}
+
+export function clock(check: string, skewMs: number): Finding[] {
+  const text = `${(skewMs / 1000).toFixed(1)} s from this machine's`;
+  const remedy = 'Synchronise the clocks of all hosts (NTP): tokens, lag and retention go by them.';
+  if (skewMs > SKEW_PROBLEM_MS) return [problem(check, text, remedy)];
+  return [skewMs > SKEW_WARNING_MS ? warning(check, text, remedy) : ok(check, text)];
+}
+
+function durability({
+  fsync,
+  synchronous_commit: commit,
+  full_page_writes: pages,
+  standbys,
+}: Server): Finding[] {
+  const check = 'postgres durability';
+  const findings: Finding[] = [];
+  if (fsync === 'off') {
+    findings.push(
+      problem(check, 'fsync is off: a crash loses accepted messages', 'Set fsync = on, and restart.'),
+    );
+  }
+  if (commit === 'off') {
+    findings.push(
+      problem(
+        check,
+        'synchronous_commit is off: a crash loses messages that were answered 201',
+        'ALTER SYSTEM SET synchronous_commit = on; SELECT pg_reload_conf();',
+      ),
+    );
+  }
+  if (pages === 'off') {
+    findings.push(
+      problem(check, 'full_page_writes is off: a crash may tear pages', 'Set full_page_writes = on.'),
+    );
+  }
+  if (findings.length > 0) return findings;
+  if (standbys === '') {
+    return [
+      warning(
+        check,
+        `synchronous_commit ${commit}, and no synchronous standby: a failover may lose the last messages`,
+        'Name one in synchronous_standby_names, or run `sanctum epoch raise` after a failover.',
+      ),
+    ];
+  }
+  return [ok(check, `synchronous_commit ${commit}, standbys ${standbys}`)];
+}
+
+/** The schema against the migrations of this build. */
+export async function checkSchema(pool: PostgresPool): Promise<Finding[]> {
+  const check = 'schema';
+  const rows = await pool.query<{ name: string; checksum: string | null }>(MIGRATIONS);
+  const known = new Map(rows.map(({ name, checksum }) => [name, checksum]));
+  const missing = migrationNames.filter((name) => !known.has(name));
+  if (missing.length > 0) {
+    return [problem(check, `lacks ${missing.join(', ')}`, 'Apply what is missing with `sanctum migrate`.')];
+  }
+  const unknown = [...known.keys()].filter((name) => !migrationNames.includes(name));
+  const findings: Finding[] = [];
+  if (unknown.length > 0) {
+    findings.push(
+      warning(check, `is newer than this build: ${unknown.join(', ')}`, 'Use the build that is deployed.'),
+    );
+  }
+  for (const name of migrationNames) {
+    const stored = known.get(name) ?? null;
+    if (stored !== null && stored !== (await checksumOf(name))) {
+      findings.push(
+        problem(
+          check,
+          `${name} was changed after it had been applied`,
+          'Put the file back, and add a new one.',
+        ),
+      );
+    }
+  }
+  return findings.length > 0
+    ? findings
+    : [ok(check, `${migrationNames.length} migrations, as this build has them`)];
+}
+
+async function checksumOf(name: string): Promise<string> {
+  const migrate = import.meta.resolve('@sanctum/messaging/adapters/postgres/migrate');
+  const text = await readFile(new URL(`./migrations/${name}.sql`, migrate), 'utf8');
+  return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
+}
+
+/** What this user may do of what the operator's commands do. */
+export async function checkRights(pool: PostgresPool): Promise<Finding[]> {
+  const [rights] = await pool.query<Record<string, boolean> & { role: string }>(RIGHTS);
+  const { role, ...rest } = rights!;
+  const lacking = Object.entries(rest).flatMap(([name, may]) => (may ? [] : [LACKING[name] ?? name]));
+  if (lacking.length === 0) return [ok('permissions', `the role ${role} may do all that operators do`)];
+  return [
+    warning(
+      'permissions',
+      `the role ${role} may not ${lacking.join(', ')}`,
+      `GRANT sanctum_operator TO ${role};`,
+    ),
+  ];
+}
+
+const LACKING: Readonly<Record<string, string>> = {
+  reads: 'read the outbox',
+  replays: 'replay',
+  pauses: 'pause',
+  requeues: 'requeue',
+  prunes: 'prune',
+};
+
+/** A restore or a failover begins a new timeline, and a log that was set back needs a new epoch. */
+export async function checkTimeline(pool: PostgresPool): Promise<Finding[]> {
+  const check = 'timeline and epoch';
+  try {
+    const [row] = await pool.query<{ timeline: number; epoch: number }>(TIMELINE);
+    const { timeline, epoch } = row!;
+    if (timeline > 1 && epoch === 1) {
+      return [
+        warning(
+          check,
+          `the server is on timeline ${timeline}, so it was restored or failed over, and the epoch is still 1`,
+          'If commits may have been lost, stop the pods and run `sanctum epoch raise`.',
+        ),
+      ];
+    }
+    return [ok(check, `timeline ${timeline}, epoch ${epoch}`)];
+  } catch {
+    return [
+      warning(
+        check,
+        'this role may not read the timeline',
+        'GRANT pg_monitor to it, or ask as an administrator.',
+      ),
+    ];
+  }
+}

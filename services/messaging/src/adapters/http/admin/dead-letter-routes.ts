@@ -1,0 +1,115 @@
+import {
+  type DeadLetters,
+  deadLettersQuery,
+  type JobEstimate,
+  jobParams,
+  type Jobs,
+  replayBody,
+  requeueBody,
+} from '@sanctum/protocol/admin';
+import type { Clock } from '../../../clock.ts';
+import type { PodQuestions } from '../../../operations/pod-questions.ts';
+import type { PostgresDeadLetters } from '../../postgres/dead-letters.ts';
+import type { OperatorJobs } from '../../postgres/operator-jobs.ts';
+import type { PostgresReplayLog } from '../../postgres/replay-log.ts';
+import { ProblemError } from '../problems.ts';
+import { adminRoute, type AdminRoute } from './admin-route.ts';
+import { decodePlace, encodePlace } from './places.ts';
+
+/** What died, what is sent again, and the long work of doing so. */
+export function deadLetterRoutes(deps: {
+  readonly deadLetters: PostgresDeadLetters;
+  readonly replays: PostgresReplayLog;
+  readonly jobs: OperatorJobs;
+  readonly questions: PodQuestions;
+  readonly clock: Clock;
+}): AdminRoute[] {
+  const { deadLetters, replays, jobs, questions, clock } = deps;
+
+  async function clientsOf(conversationIds: readonly string[]): Promise<number> {
+    if (conversationIds.length === 0) return 0;
+    const { answers } = await questions.ask({ about: 'reach', conversationIds });
+    return answers.reduce((sum, { count = 0 }) => sum + count, 0);
+  }
+
+  return [
+    adminRoute('GET', '/dead-letters', { query: deadLettersQuery }, async ({ query }) => {
+      const { kind, cause, conversation_id: conversationId, cursor, limit } = query;
+      const before = decodePlace(cursor);
+      const [found, causes] = await Promise.all([
+        deadLetters.list(kind, { cause, conversationId }, { before, limit: limit + 1 }),
+        deadLetters.causes(kind),
+      ]);
+      const page = found.slice(0, limit);
+      const body: DeadLetters = {
+        dead_letters: page,
+        next_cursor: found.length > limit ? encodePlace(Number(page.at(-1)!.id)) : null,
+        causes,
+        total: causes.reduce((sum, { count }) => sum + count, 0),
+      };
+      return { body };
+    }),
+
+    adminRoute('POST', '/dead-letters/requeue', { body: requeueBody }, async ({ body, by }) => {
+      const { kind, ids, cause, conversation_id: conversationId, dry_run: dryRun, reason } = body;
+      if (ids?.some((id) => !/^[1-9]\d{0,15}$/.test(id))) throw new ProblemError('invalid_body');
+      const filter = { ids, cause, conversationId };
+      const { lastId, conversationIds, ...estimate } = await deadLetters.estimate(kind, filter);
+      if (dryRun) {
+        const answer: JobEstimate = { ...estimate, clients: await clientsOf(conversationIds) };
+        return { body: answer };
+      }
+      const job = await jobs.start({
+        kind: 'requeue',
+        by,
+        total: estimate.messages,
+        target: conversationId ?? kind,
+        parameters: { kind, cause, conversation_id: conversationId, ids, reason },
+        first: { after: 0, to: lastId },
+        piece: (session, place) => deadLetters.piece(session, { kind, filter }, place),
+      });
+      return { status: 202, body: job };
+    }),
+
+    adminRoute('POST', '/replays', { body: replayBody }, async ({ body, by }) => {
+      const { conversation_id: conversationId, dry_run: dryRun, reason } = body;
+      const until = body.until === undefined ? clock.now() : Date.parse(body.until);
+      const range = { conversationId, since: Date.parse(body.since), until };
+      const estimate = await replays.estimate(range);
+      if (dryRun) {
+        const answer: JobEstimate = { ...estimate, clients: await clientsOf([conversationId]) };
+        return { body: answer };
+      }
+      const job = await jobs.start({
+        kind: 'replay',
+        by,
+        total: estimate.messages,
+        target: conversationId,
+        parameters: {
+          conversation_id: conversationId,
+          since: body.since,
+          until: new Date(until).toISOString(),
+          reason,
+        },
+        first: { after: 0, to: estimate.to ?? 0 },
+        piece: (session, place) => replays.piece(session, range, place),
+      });
+      return { status: 202, body: job };
+    }),
+
+    adminRoute('GET', '/jobs', {}, async () => {
+      const body: Jobs = { jobs: await jobs.list() };
+      return { body };
+    }),
+    adminRoute('GET', '/jobs/:job_id', { params: jobParams }, async ({ params }) => {
+      const job = await jobs.get(params.job_id);
+      if (job === undefined) throw new ProblemError('not_found');
+      return { body: job };
+    }),
+    adminRoute('DELETE', '/jobs/:job_id', { params: jobParams }, async ({ params, by }) => {
+      const job = await jobs.stop(params.job_id, by);
+      if (job === undefined) throw new ProblemError('not_found');
+      return { body: job };
+    }),
+  ];
+}
