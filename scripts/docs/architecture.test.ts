@@ -44,7 +44,7 @@ function declares(file: string, name: string): boolean {
   const source = textOf(file);
   if (name.startsWith('messaging.')) {
     return new RegExp(
-      `CREATE (?:TABLE|FUNCTION|PROCEDURE|SEQUENCE)(?: IF NOT EXISTS)? ${name.replace('.', '\\.')}\\b`,
+      `CREATE (?:UNLOGGED )?(?:TABLE|FUNCTION|PROCEDURE|SEQUENCE)(?: IF NOT EXISTS)? ${name.replace('.', '\\.')}\\b`,
     ).test(source);
   }
   return name

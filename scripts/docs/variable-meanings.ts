@@ -30,7 +30,7 @@ export const meanings: Record<VariableName, string> = {
   HTTP_HOST: 'Address to listen on',
   HTTP_PORT: 'Port of HTTP and WebSocket; 0 takes a free one',
   ADMIN_PORT:
-    'Reserved for the admin interface; nothing listens there in this version. Must differ from `HTTP_PORT`',
+    'Port of the admin API and the console, for operators alone; 0 takes a free one. Must differ from `HTTP_PORT`',
 
   WEBSOCKET_HEARTBEAT_INTERVAL_MS: 'Interval of `heartbeat` frames and of RFC 6455 pings, in milliseconds',
   WEBSOCKET_MAX_CLIENTS: 'WebSocket connections of this pod; further ones are closed with 1013',

@@ -12,7 +12,7 @@ import { PostgresDispatchLog } from './adapters/postgres/dispatch-log.ts';
 import { OperatorJobs } from './adapters/postgres/operator-jobs.ts';
 import { PostgresOperatorLog } from './adapters/postgres/operator-log.ts';
 import { PodTable } from './adapters/postgres/pod-table.ts';
-import { PostgresPool, READ_TIMEOUT_MS } from './adapters/postgres/pool.ts';
+import type { PostgresPool } from './adapters/postgres/pool.ts';
 import { PostgresReplayLog } from './adapters/postgres/replay-log.ts';
 import { StreamInspector } from './adapters/redis/stream-inspector.ts';
 import type { Clock } from './clock.ts';
@@ -33,7 +33,6 @@ import type { BusPublisher, BusSubscriber } from './ports.ts';
 import type { Hub } from './realtime/hub.ts';
 import { SessionViews } from './realtime/session-views.ts';
 
-const POOL_CONNECTIONS = 4;
 const CONSOLE_FOLDER = new URL('../../../apps/console/dist/', import.meta.url);
 const VERSION = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -44,6 +43,7 @@ export interface AdminDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly pool: PostgresPool;
   readonly payloadLimitBytes: number;
   readonly publisher: BusPublisher;
   readonly subscriber: BusSubscriber;
@@ -68,16 +68,9 @@ export interface Admin {
 
 /** What operators see and do: composed here, as server.ts composes the pipeline that it is about. */
 export function makeAdmin(deps: AdminDeps): Admin {
-  const { config, clock, log, metrics, hub, revocations } = deps;
+  const { config, clock, log, metrics, hub, revocations, pool } = deps;
   const instance = clock.uuid();
   const podName = config.consumer.name;
-  const pool = new PostgresPool({
-    url: config.postgres.url,
-    applicationName: 'sanctum-admin',
-    maxConnections: POOL_CONNECTIONS,
-    callTimeoutMs: READ_TIMEOUT_MS,
-    log,
-  });
   const ended = new AbortController();
 
   // ── What operators have decided ──
@@ -236,7 +229,6 @@ export function makeAdmin(deps: AdminDeps): Admin {
       await loops;
       await jobs.settled();
       inspector.close();
-      await pool.end();
     },
   };
 }

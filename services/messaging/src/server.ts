@@ -83,6 +83,7 @@ export async function startServer(
   const intakePool = pool('sanctum-intake', groupsInFlightMax + sideLanesMax, INTAKE_TIMEOUT_MS);
   const readerPool = pool('sanctum-reader', 6, READ_TIMEOUT_MS);
   const dispatchPool = pool('sanctum-dispatcher', DISPATCH_LANES + 2, READ_TIMEOUT_MS);
+  const adminPool = pool('sanctum-admin', 4, READ_TIMEOUT_MS);
   const operationsPool = pool('sanctum-operations', 2, OPERATIONS_TIMEOUT_MS);
   const prunePool = pool('sanctum-prune', 2, PRUNE_TIMEOUT_MS);
   const operations = new PostgresOperations(operationsPool);
@@ -250,6 +251,7 @@ export async function startServer(
     clock,
     log,
     metrics,
+    pool: adminPool,
     payloadLimitBytes,
     publisher,
     subscriber,
@@ -309,7 +311,7 @@ export async function startServer(
     for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader])
       connection?.close();
     await Promise.all(
-      [intakePool, readerPool, dispatchPool, operationsPool, prunePool].map((each) => each.end()),
+      [intakePool, readerPool, dispatchPool, operationsPool, prunePool, adminPool].map((each) => each.end()),
     );
     log.info('server_stopped');
   }

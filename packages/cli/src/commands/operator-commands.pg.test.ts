@@ -24,7 +24,7 @@ afterAll(async () => {
 async function run(args: string[], options?: TestShellOptions): Promise<TestShell & { code: number }> {
   const env = { POSTGRES_URL: scene.databaseUrl, REDIS_URL: scene.redisUrl };
   const shell = Object.assign(new TestShell({ env, ...options }), { clock: systemClock });
-  const code = await runCli(args, shell as unknown as TestShell);
+  const code = await runCli(args, shell);
   printed += shell.out + shell.err;
   return Object.assign(shell as unknown as TestShell, { code });
 }

@@ -173,8 +173,8 @@ describe('a replay', () => {
     const job = await operator.send<Job>('POST', '/replays', { ...body, reason: 'a client lost them' });
     expect(await ended(job.job_id)).toMatchObject({ kind: 'replay', state: 'done', done: 4, total: 4 });
     await eventually(() => {
-      const replayed = client.received.messages.filter(({ replay = 0 }) => replay > 0);
-      expect(replayed.map(({ seq }) => seq).sort()).toEqual([4, 5, 6, 7]);
+      const replayed = client.received.messages.filter(({ replay }) => replay > 0);
+      expect(new Set(replayed.map(({ seq }) => seq))).toEqual(new Set([4, 5, 6, 7]));
     });
     const { entries } = await operator.get<Audit>('/audit?limit=1');
     expect(entries[0]).toMatchObject({

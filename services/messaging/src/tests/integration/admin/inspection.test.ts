@@ -91,10 +91,8 @@ it('connections are listed by pod and state, slow ones marked, page by page', as
   const first = await operator.get<Connections>('/connections?limit=1');
   const second = await operator.get<Connections>(`/connections?limit=1&cursor=${first.next_cursor}`);
   expect(second.next_cursor).toBeNull();
-  expect([...first.connections, ...second.connections].map(({ user_id }) => user_id).sort()).toEqual([
-    'ben',
-    'cat',
-  ]);
+  const both = [...first.connections, ...second.connections].map(({ user_id: userId }) => userId);
+  expect(new Set(both)).toEqual(new Set(['ben', 'cat']));
   expect((await operator.get<Connections>('/connections?user_id=ben')).connections).toHaveLength(1);
   expect((await operator.get<Connections>('/connections?pod=nobody')).connections).toEqual([]);
   expect((await operator.http.request('GET', '/admin/v1/connections?cursor=!')).status).toBe(400);
