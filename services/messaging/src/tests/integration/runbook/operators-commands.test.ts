@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../config.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Pod } from '../../support/pod.ts';
-import { Scene, STREAM } from '../../support/scene.ts';
+import { metricOf, Scene, STREAM } from '../../support/scene.ts';
 import { psql } from '../schema/psql.ts';
 import { type } from './on-call.ts';
 import { commandsOfKind, runbookCommands, type RunbookCommand } from './runbook-commands.ts';
@@ -122,4 +122,17 @@ test('the pod refuses CONSUMER_NAME as `kubectl set env` would leave it, and tak
   expect(
     loadConfig({ ...env, CONSUMER_NAME: value.replace('$(POD_NAME)', 'messaging-7c9-x2') }).consumer.name,
   ).toBe('messaging-7c9-x2');
+});
+
+test('the canary of phase 1 is not 5 %: the only enabled dispatcher moves every row, also those of other pods', async () => {
+  const rollout = await Scene.begin();
+  try {
+    const canary = await rollout.pod({ env: { CONSUMER_ENABLED: 'false' } });
+    const other = await rollout.pod({ env: { CONSUMER_ENABLED: 'false', DISPATCHER_ENABLED: 'false' } });
+    const id = await rollout.conversation(other, ['alice']);
+    await rollout.post(other, 'alice', id, 20);
+    await eventually(async () => expect(await metricOf(canary, 'messaging_outbox_sent_total')).toBe(20));
+  } finally {
+    await rollout.end();
+  }
 });

@@ -7,11 +7,11 @@ import path from 'node:path';
  * language, or a shell line with a program, that no test knows how to run is an error. The tests take all commands
  * of a kind, so none can be left out:
  *
- *   sql, redis-cli, curl    operators-commands.test.ts, beside this file
- *   local, docker-compose   testing-locally.test.ts, beside this file (its last lines: scripts/testing-locally.ts)
- *   sanctum                 operators-commands.test.ts
- *   promql, alert           deploy/prometheus
- *   kubectl, manifest       the tests of deploy/kubernetes
+ *   sql, redis-cli, curl, sanctum   operators-commands.test.ts, beside this file
+ *   local                           testing-locally.test.ts, beside this file (its last: scripts/testing-locally.ts)
+ *   promql, alert                   deploy/src/prometheus
+ *   kubectl                         deploy/src/runbook-kubectl.test.ts
+ *   manifest, docker-compose        deploy/src/runbook-files.test.ts
  */
 
 export type CommandKind =

@@ -136,6 +136,17 @@ test(
       { seq: 1, messageId: row!.message_id, payload: { ciphertext: 'test' } },
     ]);
 
+    // The notes behind the chapter: its id by psql, and the message by `sanctum tail`, in the root of the clone.
+    const [ask, tail, ...unknown] = runbookCommands().filter(
+      ({ section, text }) => section === 'Notes on Testing Locally' && !commands.includes(text),
+    );
+    expect(unknown).toEqual([]);
+    expect(await shell.type(ask!.text)).toContain(nobodys);
+    const follow = tail!.text.replace('<conversation-id>', nobodys);
+    await shell.type(`cd ../..; ${follow} & TAIL=$!; cd - > /dev/null`);
+    await eventually(() => expect(shell.output).toContain(`${nobodys}  #1  ${row!.message_id}`), START_MS);
+    await shell.type('kill $TAIL');
+
     // The same INSERT into a conversation that lives.
     const alice = new HttpClient(HTTP, await token('alice'));
     cleanups.push(() => alice.close());
