@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { PROMETHEUS_RULE_FILE, prometheusRuleYaml } from './prometheus-rule.ts';
 import { promtool } from './promtool.ts';
 import { allRules, isAlert, metricsIn, prometheusDir } from './rule-files.ts';
 
@@ -77,4 +78,8 @@ test('every metric that a rule names exists', () => {
   );
   expect(named.length).toBeGreaterThan(15);
   expect(named.filter((name) => registry.getSingleMetric(name) === undefined)).toEqual([]);
+});
+
+test("the operator's PrometheusRule has these rules: else run write-prometheus-rule.ts", () => {
+  expect(readFileSync(PROMETHEUS_RULE_FILE, 'utf8')).toBe(prometheusRuleYaml());
 });
