@@ -201,6 +201,27 @@ const stories: Readonly<Record<string, Story>> = {
     pods: { a: [during(20, idle), during(15, { ...quiet, pathOk: 0, ticksEmpty: 0, ticksPaused: 150 })] },
     firing: { '27m': ['MessagingPathBroken', 'RealtimePipelineDown'] },
   },
+  'an operator has forgotten to resume the dispatcher': {
+    pods: {
+      a: [
+        during(20, idle),
+        during(40, {
+          ...quiet,
+          pathOk: 0,
+          ticksEmpty: 0,
+          ticksPaused: 150,
+          paused: 1,
+          pausedSince: 20 * 60,
+        }),
+        during(10, idle),
+      ],
+    },
+    firing: {
+      '27m': ['MessagingPathBroken', 'RealtimePipelineDown'],
+      '52m': ['ControlPauseForgotten', 'MessagingPathBroken', 'RealtimePipelineDown'],
+      '65m': SILENT,
+    },
+  },
   'rows wait': {
     pods: { a: [during(20, busy), during(15, { ...busy, oldestPending: 45 })] },
     firing: { '23m': SILENT, '30m': ['OutboxOldestPendingRow'] },

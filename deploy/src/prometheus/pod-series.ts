@@ -57,6 +57,8 @@ const EVERY_POD_COUNTERS = {
 const EVERY_POD_GAUGES = {
   defaultRows: 'messaging_outbox_default_partition_rows',
   daysAhead: 'messaging_outbox_partitions_ahead_days',
+  paused: 'messaging_control_paused{stage="dispatcher"}',
+  pausedSince: 'messaging_control_paused_since_timestamp_seconds{stage="dispatcher"}',
 } as const;
 
 /** A time: in each second that a job is well, its last success moves on by one. */
