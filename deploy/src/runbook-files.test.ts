@@ -1,5 +1,6 @@
 import { workspaceDir } from '@sanctum/local-servers';
 import { commandsOfKind } from '@sanctum/messaging/tests/integration/runbook/runbook-commands';
+import type { Deployment } from 'kubernetes-types/apps/v1';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -16,10 +17,8 @@ test('what the runbook has of a manifest stands in both Deployments, in its orde
     const { env } = parse(text) as { env: { name: string }[] };
     const names = env.map(({ name }) => name);
     for (const deployment of deployments) {
-      const { template } = (
-        deployment as { spec: { template: { spec: { containers: { env: { name: string }[] }[] } } } }
-      ).spec;
-      const ours = template.spec.containers[0]!.env.filter(({ name }) => names.includes(name));
+      const { spec } = deployment as unknown as Deployment;
+      const ours = spec!.template.spec!.containers[0]!.env!.filter(({ name }) => names.includes(name));
       expect(ours).toEqual(env);
     }
   }
