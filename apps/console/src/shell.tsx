@@ -16,10 +16,11 @@ export function Shell({ api, me, logOut }: { api: Api; me: Me; logOut: () => voi
   const view = viewNamed(route.name);
   const [menu, setMenu] = useState(false);
   const [jobsSince, setJobsSince] = useState(0);
+  const [jobsEnded, setJobsEnded] = useState(0);
   const main = useRef<HTMLElement>(null);
   const context = useMemo(
-    () => ({ api, me, live, watchJobs: () => setJobsSince((before) => before + 1) }),
-    [api, me, live],
+    () => ({ api, me, live, jobsEnded, watchJobs: () => setJobsSince((before) => before + 1) }),
+    [api, me, live, jobsEnded],
   );
   const seen = useRef(view);
   useEffect(() => {
@@ -80,7 +81,7 @@ export function Shell({ api, me, logOut }: { api: Api; me: Me; logOut: () => voi
         <main id="main" ref={main} tabIndex={-1}>
           <h1 class={view.name === 'pipeline' ? 'unseen' : undefined}>{view.title}</h1>
           <View key={view.name} query={route.query} />
-          <JobStrip api={api} since={jobsSince} />
+          <JobStrip api={api} since={jobsSince} onEnded={setJobsEnded} />
         </main>
       </div>
     </ConsoleContext.Provider>

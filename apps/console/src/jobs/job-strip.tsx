@@ -28,14 +28,22 @@ const STATE_WORDS: Readonly<Record<Job['state'], string>> = {
  * Long work, whoever started it: with its progress and a way to stop it, at the foot of every view (where it moves nothing). What ended while the
  * page was open stays until it is dismissed.
  */
-export function JobStrip({ api, since }: { api: Api; since: number }) {
+export function JobStrip(props: {
+  api: Api;
+  /** Grows when a job was started here. */
+  since: number;
+  onEnded: (count: number) => void;
+}) {
+  const { api, since, onEnded } = props;
   /** What had ended before the page was opened. */
   const old = useRef<ReadonlySet<string> | undefined>(undefined);
   const [dismissed, setDismissed] = useState<ReadonlySet<string>>(new Set());
   const [everyMs, setEveryMs] = useState(POLL_IDLE_MS);
   const jobs = useLoad(`jobs ${since}`, (signal) => api.get<Jobs>('jobs', {}, signal), everyMs);
   const all = jobs.data?.jobs ?? [];
-  const running = all.some((job) => job.state === 'running');
+  const ended = all.filter(({ state }) => state !== 'running').length;
+  const running = ended < all.length;
+  useEffect(() => onEnded(ended), [ended, onEnded]);
   useEffect(() => setEveryMs(running ? POLL_RUNNING_MS : POLL_IDLE_MS), [running]);
   if (old.current === undefined && jobs.data !== undefined)
     old.current = new Set(all.filter(({ state }) => state !== 'running').map(({ job_id }) => job_id));

@@ -11,6 +11,8 @@ export interface ConsoleContext {
   readonly live: Live;
   /** Shows a job's progress at the foot of whatever view is open. */
   readonly watchJobs: () => void;
+  /** How many jobs have ended: what they change is to be read again when this grows. */
+  readonly jobsEnded: number;
 }
 
 export const ConsoleContext = createContext<ConsoleContext | undefined>(undefined);

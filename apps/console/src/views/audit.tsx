@@ -35,7 +35,14 @@ export function AuditView() {
 }
 
 const COLUMNS: readonly Column<AuditEntry>[] = [
-  { head: 'When', cell: ({ at }) => <time dateTime={at}>{timeText(at)}</time> },
+  {
+    head: 'When',
+    cell: ({ at }) => (
+      <time dateTime={at} class="moment">
+        {timeText(at)}
+      </time>
+    ),
+  },
   { head: 'Who', cell: ({ by }) => <strong>{by}</strong> },
   { head: 'Did', cell: ({ action }) => action.replaceAll('_', ' ') },
   { head: 'To', cell: ({ target }) => <code>{target}</code> },

@@ -28,7 +28,7 @@ const KINDS: readonly { kind: DeadLetterKind; label: string; about: string }[] =
 ];
 
 export function DeadLettersView({ query }: ViewProps) {
-  const { api, watchJobs } = useConsole();
+  const { api, watchJobs, jobsEnded } = useConsole();
   const [kind, setKind] = useState<DeadLetterKind>(query.get('kind') === 'entry' ? 'entry' : 'row');
   const [cause, setCause] = useState<string>();
   const [conversation, setConversation] = useState(query.get('conversation') ?? '');
@@ -37,7 +37,7 @@ export function DeadLettersView({ query }: ViewProps) {
   const pages = usePages();
   const search = { kind, cause, conversation_id: conversation, cursor: pages.cursor, limit: PAGE };
   const letters = useLoad(
-    JSON.stringify(search),
+    JSON.stringify([search, jobsEnded]),
     (signal) => api.get<DeadLetters>('dead-letters', search, signal),
     REFRESH_MS,
   );
@@ -117,7 +117,6 @@ export function DeadLettersView({ query }: ViewProps) {
           started={() => {
             setPicked(new Set());
             watchJobs();
-            letters.reload();
           }}
           close={() => setRequeue(undefined)}
         />

@@ -86,6 +86,12 @@ function warnings(data: Partitions): string[] {
   return found;
 }
 
+/** The planner's estimate, which is 0 also where it has never counted. */
+function rowsText({ rows, kind }: Partition): string {
+  if (kind !== 'range') return countText(rows);
+  return rows === 0 ? NOTHING : `≈ ${countText(rows)}`;
+}
+
 const COLUMNS: readonly Column<Partition>[] = [
   { head: 'Partition', cell: ({ name }) => <code>{name}</code> },
   {
@@ -110,7 +116,7 @@ const COLUMNS: readonly Column<Partition>[] = [
   {
     head: 'Rows',
     figure: true,
-    cell: ({ rows, kind }) => `${kind === 'range' ? '≈ ' : ''}${countText(rows)}`,
+    cell: rowsText,
   },
   { head: 'Size', figure: true, cell: ({ bytes }) => bytesText(bytes) },
 ];

@@ -56,8 +56,8 @@ export function TraceView({ query }: ViewProps) {
       {messageId === undefined ? (
         <Panel title="Where is it?">
           <Empty>
-            Give the id of a message (`message_id`), from a client’s or a pod’s log, to see how far it has
-            come.
+            Give the id of a message (<code>message_id</code>), from a client’s or a pod’s log, to see how far
+            it has come.
           </Empty>
         </Panel>
       ) : (

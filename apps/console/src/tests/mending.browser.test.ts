@@ -1,0 +1,107 @@
+import { eventually } from '@sanctum/messaging/tests/support/eventually';
+import type { Pod } from '@sanctum/messaging/tests/support/pod';
+import { Scene } from '@sanctum/messaging/tests/support/scene';
+import type { TestClient } from '@sanctum/messaging/tests/support/test-client';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ConsolePage } from './console-page.ts';
+
+/** What no page may show: the content of every message here, as it is on the wire. */
+const CIPHERTEXT = Buffer.from('nobody but ann and ben reads this').toString('base64');
+const MESSAGES = 5;
+
+let scene: Scene;
+let pod: Pod;
+let ben: TestClient;
+let conversationId: string;
+let messageIds: string[];
+let console: ConsolePage;
+
+beforeAll(async () => {
+  scene = await Scene.begin();
+  pod = await scene.pod();
+  conversationId = await scene.conversation(pod, ['ann', 'ben']);
+  ben = await scene.connect(pod, 'ben');
+  messageIds = [];
+  for (let i = 0; i < MESSAGES; i++)
+    messageIds.push(await scene.insert(conversationId, { ciphertext: CIPHERTEXT, sender: 'ann' }));
+  await ben.untilMessages(conversationId, MESSAGES);
+  console = await ConsolePage.open(pod);
+});
+afterAll(async () => {
+  await console.close();
+  await scene.end();
+});
+
+/** The places that ben has got again. */
+function replayed(): number[] {
+  const messages = ben.received.messagesOf(conversationId);
+  return messages.filter(({ replay }) => replay > 0).map(({ seq }) => seq);
+}
+
+it('a dead letter is requeued, and its reader gets it', async () => {
+  await scene.sql(
+    `UPDATE messaging.message_outbox SET status = 'dead', attempts = 10, last_error = 'refused in a drill'
+     WHERE message_id = $1`,
+    [messageIds[0]],
+  );
+  await console.view('Dead letters', 'Dead letters');
+  const { page } = console;
+  await page.getByRole('cell', { name: 'refused in a drill' }).first().waitFor();
+  await page.getByRole('button', { name: 'Requeue…', exact: true }).click();
+  await page.getByText('1 message (place #1) of 1 conversation').waitFor();
+  await page.getByRole('button', { name: 'Requeue 1 message' }).click();
+  await eventually(() => expect(replayed()).toEqual([1]));
+  await page.getByRole('region', { name: 'Running work' }).getByText('done').waitFor();
+  await page.getByText('Nothing had to be given up').waitFor();
+});
+
+it('a conversation is replayed only after the page has said what that touches', async () => {
+  const before = replayed().length;
+  await console.view('Replay', 'Replay');
+  const { page } = console;
+  await page.getByLabel('Conversation').fill(conversationId);
+  await page.getByRole('button', { name: 'Dry run' }).click();
+  const estimate = page.locator('.outcome .estimate');
+  await estimate.waitFor();
+  expect(await estimate.textContent()).toContain('5 messages (places #1 to #5) of 1 conversation');
+  expect(await estimate.textContent()).toContain('1 client.');
+  expect(replayed()).toHaveLength(before);
+  await page.getByRole('button', { name: 'Replay 5 messages…' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Replay 5 messages' }).click();
+  await eventually(() => expect(replayed().length).toBe(before + MESSAGES));
+});
+
+it('a message is traced to the connections that are past it', async () => {
+  await console.view('Trace a message', 'Trace a message');
+  const { page } = console;
+  await page.getByLabel('Message id').fill(messageIds[1] as string);
+  await page.keyboard.press('Enter');
+  await page.getByText('1 of 1 connection past it', { exact: true }).waitFor();
+  await page.getByRole('row', { name: /ben.*past it/ }).waitFor();
+});
+
+it('every view keeps to the content policy, and none shows ciphertext', async () => {
+  const { page } = console;
+  const links = page.getByRole('navigation', { name: 'Views' }).getByRole('link');
+  const titles = await links.allTextContents();
+  expect(titles).toHaveLength(11);
+  for (const title of titles) {
+    await links.getByText(title, { exact: true }).click();
+    await page.getByRole('heading', { level: 1, name: title }).waitFor({ state: 'attached' });
+    await page.getByText('Loading…').first().waitFor({ state: 'detached' });
+    expect((await page.content()).includes(CIPHERTEXT), `${title} shows ciphertext`).toBe(false);
+    expect(await page.getByRole('alert').allTextContents(), title).toEqual([]);
+  }
+  expect(console.wrongs).toEqual([]);
+});
+
+it('the audit has both, with who did it', async () => {
+  await console.view('Audit', 'Audit');
+  for (const action of ['requeue', 'replay'])
+    await console.page
+      .getByRole('row')
+      .filter({ hasText: action })
+      .filter({ hasText: 'ola@ops' })
+      .first()
+      .waitFor();
+});
