@@ -11,6 +11,8 @@ const PACKAGES = [
   'packages/cli',
   'services/messaging',
 ];
+/** Of pages only what is served. */
+const PAGES = ['apps/console'];
 const LEFT_OUT = /\.test\.js$|\.d\.ts$|\.map$|\.tsbuildinfo$|[/\\]dist[/\\]tests$/;
 
 const [target] = process.argv.slice(2);
@@ -25,6 +27,7 @@ for (const name of PACKAGES) {
   for (const part of ['dist', 'bin']) copy(path.join(from, part), path.join(to, part));
   writeFileSync(path.join(to, 'package.json'), JSON.stringify(compiled(readJson(from)), null, 2));
 }
+for (const name of PAGES) copy(path.join(root, name, 'dist'), path.join(path.resolve(target), name, 'dist'));
 for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', 'LICENSE']) {
   cpSync(path.join(root, file), path.join(target, file));
 }
