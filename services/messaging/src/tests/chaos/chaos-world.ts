@@ -18,7 +18,7 @@ import { ChaosPod, type PodPlan } from './chaos-pod.ts';
 export const STREAM = 'sanctum:messages';
 export const GROUP = 'messaging-hub';
 /** Short, so that clients notice soon that a connection is dead. */
-const HEARTBEAT_MS = 2000;
+const DEFAULT_HEARTBEAT_MS = 2000;
 const BUNDLED_POSTGRES = 18;
 
 /** One pod with each set of flags. */
@@ -35,6 +35,7 @@ export interface WorldPlan {
   readonly pods?: readonly PodPlan[] | undefined;
   readonly load?: Partial<LoadPlan> | undefined;
   readonly redisArgs?: readonly string[] | undefined;
+  readonly heartbeatMs?: number | undefined;
   /** Of every pod. */
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
@@ -96,8 +97,9 @@ export class ChaosWorld {
       () => redis.stop(),
     );
     await migrate(postgres.url);
+    const heartbeatMs = plan.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
     const env = {
-      WEBSOCKET_HEARTBEAT_INTERVAL_MS: String(HEARTBEAT_MS),
+      WEBSOCKET_HEARTBEAT_INTERVAL_MS: String(heartbeatMs),
       WEBSOCKET_MAX_CLIENTS: '20000',
       ...plan.env,
     };
@@ -112,7 +114,7 @@ export class ChaosWorld {
     const historyFile = path.join(folder, 'history.ndjson');
     const history = new HistoryWriter(historyFile, { process: 'chaos' });
     ends.push(async () => history.close());
-    const load = new ChaosLoad(pods, { ...plan.load, heartbeatMs: HEARTBEAT_MS, history });
+    const load = new ChaosLoad(pods, { ...plan.load, heartbeatMs, history });
     ends.push(() => load.close());
     return new ChaosWorld({ postgres, redis, pods, load, history, historyFile, folder, ends });
   }

@@ -1,4 +1,7 @@
 import type { Scenario } from '../scenario.ts';
+import { FLEET_SCENARIOS } from './fleet.ts';
+import { LIMIT_SCENARIOS } from './limits.ts';
+import { NETWORK_SCENARIOS } from './network.ts';
 import { POD_SCENARIOS } from './pods.ts';
 import { POISON_SCENARIOS } from './poison.ts';
 import { POSTGRES_SCENARIOS } from './postgres.ts';
@@ -12,4 +15,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...REDIS_OUTAGE_SCENARIOS,
   ...POSTGRES_SCENARIOS,
   ...POISON_SCENARIOS,
+  ...NETWORK_SCENARIOS,
+  ...FLEET_SCENARIOS,
+  ...LIMIT_SCENARIOS,
 ];
