@@ -1,0 +1,260 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SUBPROTOCOL } from '@sanctum/protocol';
+import { WebSocket } from 'ws';
+import type { ChaosPod } from '../chaos/chaos-pod.ts';
+import type { Scenario } from '../chaos/scenario.ts';
+import { mintToken } from '../support/tokens.ts';
+import { asScenario, type Attack, inWords, onlyOf, type Outcome, Tally } from './attack.ts';
+import { firstLine, rawSocket, strikeWithSockets } from './attack-sockets.ts';
+
+const FLOOD_MS = 8000;
+const HELLO = JSON.stringify({ type: 'hello', subscribe: 'none' });
+
+/** Where the pod listens, past the proxies: what is asked here costs the harness as little as may be. */
+function wsUrl({ process }: ChaosPod): string {
+  return process.wsUrl;
+}
+
+/** A member's token, each of another user: what somebody with an account may do. */
+function strangers(count: number): Promise<string[]> {
+  return Promise.all(Array.from({ length: count }, (_, n) => mintToken({ sub: `stranger-${n}` })));
+}
+
+async function sockets(
+  pod: ChaosPod,
+  options: Omit<Parameters<typeof strikeWithSockets>[1], 'tally'>,
+): Promise<Outcome> {
+  const tally = new Tally();
+  await strikeWithSockets(wsUrl(pod), { ...options, tally });
+  return tally.counts;
+}
+
+const silent: Attack = {
+  name: 'silent-sockets',
+  about: '2,000 sockets that are opened and never say hello',
+  strike: (pod) => sockets(pod, { count: 2000, act: () => undefined }),
+  expect: (outcome) => onlyOf(outcome, 'closed 4408'),
+};
+
+const tokens: Attack = {
+  name: 'bad-tokens',
+  about: '1,000 connections with tokens that are forged, unsigned, expired or no tokens at all',
+  strike: async (pod) => {
+    const forged = await mintToken({ sub: 'mallory' }, 'another-secret-of-more-than-32-bytes!!');
+    const expired = await mintToken({ sub: 'mallory', exp: 1 });
+    const unsigned = `${encode({ alg: 'none' })}.${encode({ sub: 'mallory', exp: 4_000_000_000 })}.`;
+    const kinds = [forged, expired, unsigned, 'garbage', 'x'.repeat(8000)];
+    return sockets(pod, {
+      count: 1000,
+      token: (n) => kinds[n % kinds.length]!,
+      act: (socket) => socket.send(HELLO),
+    });
+  },
+  expect: (outcome) => onlyOf(outcome, 'closed 4501', 'closed 4401'),
+};
+
+function encode(part: unknown): string {
+  return Buffer.from(JSON.stringify(part)).toString('base64url');
+}
+
+const garbage: Attack = {
+  name: 'garbage-frames',
+  about: '400 logged-in clients that send 64 KiB of noise, deep JSON, binary, and frames too large to take',
+  strike: async (pod) => {
+    const bearers = await strangers(400);
+    const frames: (string | Buffer)[] = [
+      randomBytes(48 * 1024)
+        .toString('base64')
+        .slice(0, 65_000),
+      '['.repeat(60_000),
+      `{"type":"hello","features":${'['.repeat(20_000)}${']'.repeat(20_000)}}`,
+      randomBytes(1024),
+      'x'.repeat(2 * 1024 * 1024),
+    ];
+    return sockets(pod, {
+      count: bearers.length,
+      token: (n) => bearers[n]!,
+      act: (socket, n) => socket.send(frames[n % frames.length]!),
+    });
+  },
+  expect: (outcome) => onlyOf(outcome, 'closed 4500', 'closed 1009', 'closed 1007'),
+};
+
+const floods: Attack = {
+  name: 'frame-floods',
+  about: '200 logged-in clients that ask and ask: pings, subscribes, tokens, acknowledgements of nothing',
+  strike: async (pod) => {
+    const bearers = await strangers(200);
+    const floodOf = [
+      () => ({ type: 'ping', id: 1 }),
+      () => ({ type: 'subscribe', id: 1, conversations: [{ conversation_id: randomUUID() }] }),
+      () => ({ type: 'auth', token: 'garbage' }),
+      () => ({ type: 'ack', delivered: 0 }),
+    ];
+    return sockets(pod, {
+      count: bearers.length,
+      token: (n) => bearers[n]!,
+      act: (socket, n) => {
+        socket.send(HELLO);
+        socket.once('message', () => {
+          for (let i = 0; i < 2000; i++) socket.send(JSON.stringify(floodOf[n % floodOf.length]!()));
+        });
+      },
+    });
+  },
+  // What was still being written when the server hung up is answered by a reset.
+  expect: (outcome) => onlyOf(outcome, 'closed 4429', 'closed 1006'),
+};
+
+const oneUser: Attack = {
+  name: 'one-user-everywhere',
+  about: 'one user who opens 500 connections',
+  strike: async (pod) => {
+    const token = await mintToken({ sub: 'greedy' });
+    const open: WebSocket[] = [];
+    const tally = new Tally();
+    const striking = strikeWithSockets(wsUrl(pod), {
+      count: 500,
+      token,
+      tally,
+      act: (socket) => {
+        socket.send(HELLO);
+        socket.once('message', () => open.push(socket));
+      },
+    });
+    await delay(FLOOD_MS);
+    for (const socket of open) socket.close(1000);
+    await striking;
+    return tally.counts;
+  },
+  expect: (outcome) => {
+    const refused = outcome.get('closed 4430') ?? 0;
+    return [inWords(outcome), refused >= 400 && onlyOf(outcome, 'closed 4430', 'closed 1000')[1]];
+  },
+};
+
+const deaf: Attack = {
+  name: 'deaf-readers',
+  about: "a member's 40 connections with the largest credit that read nothing of what they are sent",
+  strike: async (pod, world) => {
+    const { token } = world.load.conversations[0]!.members[0]!;
+    const tally = new Tally();
+    const large = world.load.publisher({ conversation: 0, nth: 1 });
+    const striking = strikeWithSockets(wsUrl(pod), {
+      count: 40,
+      token,
+      tally,
+      act: (socket) => {
+        socket.send(JSON.stringify({ type: 'hello', credit: 1024, without_cursor: 'start' }));
+        socket.once('message', () => socket.pause());
+      },
+    });
+    // Much more than any socket buffer holds, for each of them.
+    for (let n = 0; n < 60; n++) await large.post(randomBytes(48 * 1024).toString('base64'));
+    world.load.publishers.push(large);
+    await striking;
+    return tally.counts;
+  },
+  // The close frame waits behind what is not read, so the client sees a cut.
+  expect: (outcome) => onlyOf(outcome, 'closed 4412', 'closed 1006', 'still open'),
+};
+
+const slowHeaders: Attack = {
+  name: 'slow-headers',
+  about: '400 requests whose headers come a byte at a time',
+  strike: async (pod) => {
+    const tally = new Tally();
+    await Promise.all(
+      Array.from({ length: 400 }, async () => {
+        const socket = rawSocket(pod.process.httpUrl);
+        const line = firstLine(socket);
+        socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+        const drip = setInterval(() => socket.write('x'), 500);
+        tally.add(await line);
+        clearInterval(drip);
+        socket.destroy();
+      }),
+    );
+    return tally.counts;
+  },
+  expect: (outcome) => onlyOf(outcome, 'HTTP/1.1 408 Request Timeout', 'closed'),
+};
+
+const bodies: Attack = {
+  name: 'bad-posts',
+  about:
+    'a stream of POSTs that are no JSON, too large, of the wrong shape, or to where the sender is not a member',
+  strike: async (pod, world) => {
+    const tally = new Tally();
+    const token = await mintToken({ sub: 'mallory' });
+    const url = `${pod.process.httpUrl}/v1/conversations/${world.load.conversations[0]!.id}/messages`;
+    const valid = { message_id: randomUUID(), ciphertext: 'AAAA' };
+    const sent: string[] = [
+      '{',
+      JSON.stringify({ ...valid, plaintext: 'hello' }),
+      JSON.stringify({ ...valid, ciphertext: 'not base64' }),
+      JSON.stringify({ ...valid, ciphertext: 'A'.repeat(400_000) }),
+      JSON.stringify({ ...valid, message_id: '1 OR 1=1' }),
+      JSON.stringify({ ...valid, encryption: { scheme: '\u0000' } }),
+      `{"__proto__":{"admin":true},"message_id":"${valid.message_id}","ciphertext":"AAAA"}`,
+      JSON.stringify(valid),
+    ];
+    const until = performance.now() + FLOOD_MS;
+    const stream = async () => {
+      for (let n = 0; performance.now() < until; n++) {
+        const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+        const answer = await fetch(url, { method: 'POST', headers, body: sent[n % sent.length]! });
+        await answer.arrayBuffer();
+        tally.add(`status ${answer.status}`);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, stream));
+    return tally.counts;
+  },
+  expect: (outcome) => onlyOf(outcome, 'status 400', 'status 404', 'status 413', 'status 429'),
+};
+
+const reconnecting: Attack = {
+  name: 'reconnect-loop',
+  about: 'clients that connect with 500 cursors, hang up and come back at once, again and again',
+  strike: async (pod) => {
+    const tally = new Tally();
+    const token = await mintToken({ sub: 'restless' });
+    const cursors = Array.from({ length: 500 }, () => [randomUUID(), 1]);
+    const hello = JSON.stringify({ type: 'hello', epoch: 1, cursors });
+    const until = performance.now() + FLOOD_MS;
+    const loop = async () => {
+      while (performance.now() < until) {
+        await new Promise<void>((resolve) => {
+          const socket = new WebSocket(wsUrl(pod), [SUBPROTOCOL], {
+            headers: { authorization: `Bearer ${token}` },
+            perMessageDeflate: false,
+          });
+          socket.on('error', () => undefined);
+          socket.on('open', () => socket.send(hello));
+          socket.on('message', () => socket.terminate());
+          socket.on('close', (code) => {
+            tally.add(`closed ${code}`);
+            resolve();
+          });
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: 20 }, loop));
+    return tally.counts;
+  },
+  expect: (outcome) => onlyOf(outcome, 'closed 1006', 'closed 1013', 'closed 4429', 'closed 4430'),
+};
+
+export const ATTACKS: readonly Scenario[] = [
+  silent,
+  tokens,
+  garbage,
+  floods,
+  oneUser,
+  deaf,
+  slowHeaders,
+  bodies,
+  reconnecting,
+].map(asScenario);
