@@ -3,7 +3,7 @@ import { machineClock } from '../history/history-writer.ts';
 import { HEALTHY_P95_MS } from '../chaos/latency-watch.ts';
 import type { ChaosPod } from '../chaos/chaos-pod.ts';
 import type { ChaosWorld } from '../chaos/chaos-world.ts';
-import { proven, type Scenario } from '../chaos/scenario.ts';
+import { lasting, proven, type Scenario } from '../chaos/scenario.ts';
 
 /** How much the attacked process may grow meanwhile, whatever it is sent. */
 const GROWTH_MAX_MB = 400;
@@ -33,7 +33,9 @@ export function asScenario({ name, about, strike, expect }: Attack): Scenario {
       const before = { mb: residentMb(pod), at: machineClock.monotonic() };
       const outcome = await strike(pod, world);
       const after = { mb: residentMb(pod), at: machineClock.monotonic() };
-      const p95 = world.load.watch.p95Of({ from: before.at, to: after.at - HEALTHY_P95_MS });
+      // What was posted last has had its time, too.
+      await lasting(HEALTHY_P95_MS);
+      const p95 = world.load.watch.p95Of({ from: before.at, to: after.at });
       const grown = Math.round(after.mb - before.mb);
       return {
         proof: [
