@@ -2,7 +2,9 @@ import { bounds } from '../../services/messaging/src/bounds.ts';
 import { variables, type VariableName } from '../../services/messaging/src/config-variables.ts';
 import { createMetrics } from '../../services/messaging/src/metrics.ts';
 import * as protocol from '../../packages/protocol/src/index.ts';
+import { guaranteeRegions } from './guarantees.ts';
 import { constantIn, postgresPools } from './source-facts.ts';
+import { number, table } from './tables.ts';
 import { meanings } from './variable-meanings.ts';
 
 /** The generated parts of the documents, by name. */
@@ -14,18 +16,13 @@ export const regions: Readonly<Record<string, () => string | Promise<string>>> =
   metrics: metricTable,
   'postgres-pools': poolTable,
   bounds: boundTable,
+  ...guaranteeRegions,
 };
 
 const REALTIME = 'services/messaging/src/realtime';
 const POSTGRES = 'services/messaging/src/adapters/postgres';
 const REDIS = 'services/messaging/src/adapters/redis';
 const DISPATCHER = 'services/messaging/src/dispatcher';
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
 
 const CLIENT_ACTIONS: Record<protocol.CloseAction, string> = {
   retry: 'reconnects',
@@ -276,8 +273,4 @@ function boundTable(): string {
       ],
     ],
   );
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
 }

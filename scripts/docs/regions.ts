@@ -7,6 +7,7 @@ import { root } from './source-facts.ts';
 export const DOCUMENTS = [
   'ARCHITECTURE.md',
   'docs/configuration.md',
+  'docs/guarantees.md',
   'docs/metrics.md',
   'docs/operations.md',
   'docs/protocol.md',

@@ -21,6 +21,15 @@ export interface Caught {
   readonly says: string;
 }
 
+/** What `pnpm test:bugs --report` writes. */
+export interface BugReport {
+  /** The sources that were played. */
+  readonly code: string;
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly bugs: readonly Caught[];
+}
+
 export type Findings = readonly Failure[];
 
 export interface Outcome {

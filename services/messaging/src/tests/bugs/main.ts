@@ -8,7 +8,7 @@ import { migrate } from '../../adapters/postgres/migrate.ts';
 import { codeFingerprint } from '../simulation/sim-report.ts';
 import { createDatabase, databaseUrl, randomName } from '../support/test-database.ts';
 import type { Bug } from './bug.ts';
-import { type Caught, isProven } from './caught.ts';
+import { type BugReport, type Caught, isProven } from './caught.ts';
 import { huntInSimulation } from './hunt-in-simulation.ts';
 import { huntOnServers, type Servers } from './hunt-on-servers.ts';
 import { BUGS } from './list.ts';
@@ -26,14 +26,6 @@ the simulation; those of the SQL run on a PostgreSQL and a Redis that are starte
 
 Exit code: 0 each was seen, 1 one was not, or a control run was not clean, 2 wrong usage.
 `;
-
-/** What `--report` writes. */
-export interface BugReport {
-  readonly code: string;
-  readonly startedAt: string;
-  readonly endedAt: string;
-  readonly bugs: readonly Caught[];
-}
 
 async function main(): Promise<number> {
   const { values } = parseArgs({

@@ -3,7 +3,7 @@ import type { ServersBug } from './bug.ts';
 const NEXT_ID = `nextval('messaging.message_outbox_id_seq')`;
 const NEXT_SEQ = 'j.last_seq + row_number() OVER (PARTITION BY j.conversation_id ORDER BY j.ord)';
 /** Where the common delay stands: before the counters are locked. */
-export const DELAY = 'PERFORM pg_sleep(random() * 0.02);';
+const DELAY = 'PERFORM pg_sleep(random() * 0.02);';
 
 /** Of the SQL that gives messages their places. */
 export const SERVER_BUGS: readonly ServersBug[] = [
