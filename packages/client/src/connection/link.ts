@@ -136,7 +136,12 @@ export class Link {
     if (frame.type === 'ready') this.#welcome(frame);
     // Counted first: taking it may end the connection, and the last ack covers it then.
     this.#acks?.receive(frame.type, this.#heardAtMs);
-    onFrame(this, frame);
+    try {
+      onFrame(this, frame);
+    } catch {
+      // Thrown here it would be nobody's, and end a Node process.
+      return this.finish({ kind: 'broken', detail: `a ${frame.type} frame is not whole` });
+    }
     if (frame.type === 'ready') this.#resolveReady(frame);
     if (frame.type === 'goaway') this.#resolveGoaway(frame);
     this.#scheduleAck();

@@ -252,6 +252,14 @@ test.each(['[]', 'no JSON', '{"type":7}', new Uint8Array(3)])('%s is no frame, a
   expect(client.status).toMatchObject({ state: 'stopped', error: { code: 'protocol_broken' } });
 });
 
+test('a known frame that lacks what it must have ends the connection, not the process', async () => {
+  const { network, client } = await device();
+  network.last.welcome();
+  network.last.serve({ type: 'subscribed' });
+  await settle();
+  expect(client.status).toMatchObject({ state: 'stopped', error: { code: 'protocol_broken' } });
+});
+
 test('takes unknown frames, fields, codes and reasons', async () => {
   const { network, client, taken } = await device();
   network.last.welcome({ later: 1 } as never);
