@@ -1,6 +1,7 @@
 import { isUuid } from '@sanctum/protocol';
 import type { DeadLetter, DeadLetterKind, DeadLetters } from '@sanctum/protocol/admin';
 import { PostgresDeadLetters } from '@sanctum/messaging/adapters/postgres/dead-letters';
+import { startRequeue } from '@sanctum/messaging/adapters/postgres/operator-work';
 import { Command, Option } from 'commander';
 import { UsageError } from '../cli-error.ts';
 import { assertConfirmed } from '../operator/assert-confirmed.ts';
@@ -111,15 +112,10 @@ async function tryAgain(shell: Shell, options: RequeueOptions): Promise<void> {
       if (dryRun === true) return output.result({ ...estimate, clients }, touched);
       if (messages === 0) return output.result({ ...estimate, clients }, 'nothing to requeue');
       await assertConfirmed(shell, options, `Requeue ${touched}?`);
-      const job = await jobs.start({
-        kind: 'requeue',
-        by: operator,
-        total: messages,
-        target: conversationId ?? kind,
-        parameters: { kind, cause, conversation_id: conversationId, ids, reason },
-        first: { after: 0, to: lastId },
-        piece: (session, place) => log.piece(session, { kind, filter }, place),
-      });
+      const job = await startRequeue(
+        { jobs, deadLetters: log },
+        { kind, filter, estimate: { messages, lastId }, by: operator, reason },
+      );
       await followJob(shell, { jobs, job, output });
     });
   } finally {

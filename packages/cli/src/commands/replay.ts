@@ -1,4 +1,5 @@
 import { isTime } from '@sanctum/protocol';
+import { startReplay } from '@sanctum/messaging/adapters/postgres/operator-work';
 import { PostgresReplayLog } from '@sanctum/messaging/adapters/postgres/replay-log';
 import { Command, InvalidArgumentError } from 'commander';
 import { assertConfirmed } from '../operator/assert-confirmed.ts';
@@ -69,20 +70,7 @@ async function replay(shell: Shell, options: ReplayOptions): Promise<void> {
         if (options.dryRun) return output.result({ ...estimate, clients }, touched);
         if (estimate.messages === 0) return output.result({ ...estimate, clients }, 'nothing to send again');
         await assertConfirmed(shell, options, `Send again ${touched}?`);
-        const job = await jobs.start({
-          kind: 'replay',
-          by: operator,
-          total: estimate.messages,
-          target: conversationId,
-          parameters: {
-            conversation_id: conversationId,
-            since: new Date(range.since).toISOString(),
-            until: new Date(range.until).toISOString(),
-            reason,
-          },
-          first: { after: 0, to: estimate.to ?? 0 },
-          piece: (session, place) => replays.piece(session, range, place),
-        });
+        const job = await startReplay({ jobs, replays }, { range, estimate, by: operator, reason });
         await followJob(shell, { jobs, job, output });
       },
     );

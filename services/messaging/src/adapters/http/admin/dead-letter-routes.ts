@@ -11,6 +11,7 @@ import type { Clock } from '../../../clock.ts';
 import type { PodQuestions } from '../../../operations/pod-questions.ts';
 import type { PostgresDeadLetters } from '../../postgres/dead-letters.ts';
 import type { OperatorJobs } from '../../postgres/operator-jobs.ts';
+import { startReplay, startRequeue } from '../../postgres/operator-work.ts';
 import type { PostgresReplayLog } from '../../postgres/replay-log.ts';
 import { ProblemError } from '../problems.ts';
 import { adminRoute, type AdminRoute } from './admin-route.ts';
@@ -59,15 +60,10 @@ export function deadLetterRoutes(deps: {
         const answer: JobEstimate = { ...estimate, clients: await clientsOf(conversationIds) };
         return { body: answer };
       }
-      const job = await jobs.start({
-        kind: 'requeue',
-        by,
-        total: estimate.messages,
-        target: conversationId ?? kind,
-        parameters: { kind, cause, conversation_id: conversationId, ids, reason },
-        first: { after: 0, to: lastId },
-        piece: (session, place) => deadLetters.piece(session, { kind, filter }, place),
-      });
+      const job = await startRequeue(
+        { jobs, deadLetters },
+        { kind, filter, estimate: { messages: estimate.messages, lastId }, by, reason },
+      );
       return { status: 202, body: job };
     }),
 
@@ -80,20 +76,7 @@ export function deadLetterRoutes(deps: {
         const answer: JobEstimate = { ...estimate, clients: await clientsOf([conversationId]) };
         return { body: answer };
       }
-      const job = await jobs.start({
-        kind: 'replay',
-        by,
-        total: estimate.messages,
-        target: conversationId,
-        parameters: {
-          conversation_id: conversationId,
-          since: body.since,
-          until: new Date(until).toISOString(),
-          reason,
-        },
-        first: { after: 0, to: estimate.to ?? 0 },
-        piece: (session, place) => replays.piece(session, range, place),
-      });
+      const job = await startReplay({ jobs, replays }, { range, estimate, by, reason });
       return { status: 202, body: job };
     }),
 
