@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import type { Pod } from '../../support/pod.ts';
 import { metricOf, Scene, STREAM } from '../../support/scene.ts';
@@ -13,6 +13,9 @@ import { commandOf, logs, replicasOf, settingsOf, type } from './on-call.ts';
  * to look, with its own commands, its fix is applied, and the figure returns. What kubectl would do to a Deployment
  * (other variables, more pods) is done to the pods by hand, with what the chapter's line says.
  */
+
+// Whole processes start and stop in these, which takes long where other work has the cores.
+vi.setConfig({ testTimeout: 180_000 });
 
 let scene: Scene;
 let links: SlowLink[];
@@ -151,7 +154,7 @@ describe('High Consumer Lag', () => {
     // Fix 3: the hub's figures, on the pod that has the clients.
     const hub = await type(commandOf(CHAPTER, 'curl'), { httpUrl: front.httpUrl });
     expect(figure(hub, 'transport_slow_consumers_total')).toBe(0);
-  }, 90_000);
+  });
 });
 
 describe('Consumer Failures Spiking', () => {
@@ -180,7 +183,7 @@ describe('Consumer Failures Spiking', () => {
     const settled = await failures();
     await eventually(async () => expect(await metricOf(pod, 'messaging_path_ok')).toBe(1), 20_000);
     expect(await failures()).toBe(settled);
-  }, 60_000);
+  });
 
   test('a malformed entry: found in the table; one that the table could not take is acknowledged by hand', async () => {
     scene = await Scene.begin();
@@ -253,5 +256,5 @@ describe('Duplicate Messages Delivered', () => {
     );
     expect(await skips(patient)).toBe(0);
     expect(bob.received.seqs(id)).toEqual(inOrder(posted + 20));
-  }, 60_000);
+  });
 });
