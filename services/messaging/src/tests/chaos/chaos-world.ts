@@ -83,19 +83,18 @@ export class ChaosWorld {
     ends.push(() => rm(folder, { recursive: true, force: true }));
     const version = plan.postgres === BUNDLED_POSTGRES ? undefined : plan.postgres;
     const binaries = await ensurePostgres({ progress: console.error, version });
-    const [postgres, redis] = await Promise.all([
-      startPostgres({
-        dataDir: path.join(folder, 'postgres'),
-        binaries,
-        database: 'messaging_test',
-        durable: false,
-      }),
-      startRedis({ dir: path.join(folder, 'redis'), args: [...(plan.redisArgs ?? [])] }),
-    ]);
-    ends.push(
-      () => postgres.stop(),
-      () => redis.stop(),
-    );
+    const postgres = await startPostgres({
+      dataDir: path.join(folder, 'postgres'),
+      binaries,
+      database: 'messaging_test',
+      durable: false,
+    });
+    ends.push(() => postgres.stop());
+    const redis = await startRedis({
+      dir: path.join(folder, 'redis'),
+      args: [...(plan.redisArgs ?? [])],
+    });
+    ends.push(() => redis.stop());
     await migrate(postgres.url);
     const heartbeatMs = plan.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
     const env = {
