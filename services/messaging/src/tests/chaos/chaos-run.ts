@@ -14,7 +14,7 @@ export interface ChaosRun {
   readonly proof: readonly string[];
   /** From the beginning of the fault until its cause was gone. */
   readonly faultMs: number;
-  /** From then until the p95 of POST→frame was below 2 s for good; null: not within the run. */
+  /** From then until the p95 of POST→frame was below 2 s and stayed there for 6 s; null: not within the run. */
   readonly recoveryMs: number | null;
   /** From then until the consumers' lag was below 5 s for good. */
   readonly lagRecoveryMs: number;

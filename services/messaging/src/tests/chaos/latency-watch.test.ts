@@ -14,31 +14,41 @@ function watched(untilMs: number, latencyOf: (postedAt: number) => number): Late
 }
 
 describe('recovery', () => {
+  const span = { since: 5500, until: 11_900, lastingMs: 3000 };
+
   it('is 0 where nothing was to be felt', () => {
-    expect(watched(10_000, () => 50).recoveryMs(3000, 9900)).toBe(0);
+    expect(watched(12_000, () => 50).recoveryMs(span)).toBe(0);
   });
 
   it('waits until the backlog has passed out of the window', () => {
     // What was posted between 2 s and 6 s arrives at 6 s.
     const watch = watched(12_000, (at) => (at >= 2000 && at < 6000 ? 6000 - at : 50));
-    expect(watch.recoveryMs(5500, 11_900)).toBeGreaterThanOrEqual(1400);
-    expect(watch.recoveryMs(5500, 11_900)).toBeLessThan(1600);
+    expect(watch.recoveryMs(span)).toBeGreaterThanOrEqual(1400);
+    expect(watch.recoveryMs(span)).toBeLessThan(1600);
+  });
+
+  it('is not there where it does not last', () => {
+    // Each 3 s something takes 3 s.
+    const watch = watched(20_000, (at) => (at % 3000 < 1000 ? 3000 : 50));
+    expect(watch.recoveryMs({ ...span, until: 19_900 })).toBeUndefined();
+    // The last second of a run is too short to tell.
+    const late = watched(12_000, (at) => (at < 11_000 ? 2500 : 50));
+    expect(late.recoveryMs(span)).toBeUndefined();
   });
 
   it('counts what is overdue, and silence', () => {
     const watch = watched(10_000, (at) => (at < 5000 ? 50 : Infinity));
     expect(watch.p95At(5000)).toBe(50);
     expect(watch.p95At(7200)).toBe(Infinity);
-    expect(watch.recoveryMs(4000, 9900)).toBeUndefined();
-    expect(watch.missing).toBe(0);
+    expect(watch.recoveryMs(span)).toBeUndefined();
     expect(new LatencyWatch().p95At(1000)).toBe(Infinity);
   });
 
-  it('is the last time that it went well for good', () => {
-    const watch = watched(20_000, (at) => (at >= 8000 && at < 9000 ? 4000 : 50));
-    const recoveryMs = watch.recoveryMs(5000, 19_900)!;
-    expect(recoveryMs).toBeGreaterThan(8000);
-    expect(recoveryMs).toBeLessThan(9200);
+  it('is when it went well after a relapse', () => {
+    const watch = watched(20_000, (at) => (at >= 6000 && at < 7000 ? 4000 : 50));
+    const recoveryMs = watch.recoveryMs({ ...span, until: 19_900 })!;
+    expect(recoveryMs).toBeGreaterThan(5000);
+    expect(recoveryMs).toBeLessThan(6500);
   });
 });
 

@@ -69,17 +69,22 @@ export class LatencyWatch {
   }
 
   /**
-   * How long after `since` the p95 was below 2 s for good, looking until `until`; 0 where it never rose, undefined
-   * where it still is not at `until`.
+   * How long after `since` the p95 was below 2 s and stayed there for `lastingMs`, by what was seen until `until`: 0
+   * where it never rose, undefined where that did not come.
    */
-  recoveryMs(since: number, until: number): number | undefined {
-    let recoveredAt: number | undefined;
-    for (let at = until; at >= since; at -= STEP_MS) {
-      if (this.p95At(at) >= HEALTHY_P95_MS) break;
-      recoveredAt = at;
+  recoveryMs(span: {
+    readonly since: number;
+    readonly until: number;
+    readonly lastingMs: number;
+  }): number | undefined {
+    const { since, until, lastingMs } = span;
+    let wellSince: number | undefined;
+    for (let at = since; at <= until; at += STEP_MS) {
+      if (this.p95At(at) >= HEALTHY_P95_MS) wellSince = undefined;
+      else wellSince ??= at;
+      if (wellSince !== undefined && at - wellSince >= lastingMs) return wellSince - since;
     }
-    if (recoveredAt === undefined) return undefined;
-    return recoveredAt - STEP_MS < since ? 0 : recoveredAt - since;
+    return undefined;
   }
 
   /** The p95 of what was posted within a span, Infinity for each frame not here; of one conversation, or without one. */

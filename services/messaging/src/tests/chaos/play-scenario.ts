@@ -11,10 +11,10 @@ import { LagWatch } from './lag-watch.ts';
 import { RECOVER_WITHIN_MS, type Scenario } from './scenario.ts';
 import { deadRows, unsettled } from './settled.ts';
 
-/** The load runs so long without a hitch before the fault begins, and before it counts as recovered. */
+/** The load runs so long without a hitch before the fault begins, and before it ends. */
 const STEADY_MS = 2000;
-/** Longer than what others' work is claimed after, so that it is seen to pass off well. */
-const OBSERVED_MS = 6000;
+/** Recovered is what stays well for so long: longer than what others' work is claimed after. */
+const RECOVERED_FOR_MS = 6000;
 const WARM_UP_MAX_MS = 60_000;
 const RECOVERY_MAX_MS = 45_000;
 const SETTLE_MAX_MS = 30_000;
@@ -63,7 +63,7 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
   const failures: string[] = [];
   await load.populate();
   load.start();
-  if (!(await steady(world, { withinMs: WARM_UP_MAX_MS })))
+  if (!(await steady(world, { forMs: STEADY_MS, withinMs: WARM_UP_MAX_MS })))
     throw new Error('the load was not steady before the fault');
   const before = machineClock.monotonic();
   note(`steady, p95 ${Math.round(load.watch.p95At(before))} ms`);
@@ -78,10 +78,16 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
   const restored = afterwards?.();
   const lag = new LagWatch(world.pods);
   lag.start();
-  await steady(world, { withinMs: RECOVERY_MAX_MS, lag });
+  // A little longer: what is looked at afterwards begins and ends at other moments.
+  await steady(world, { forMs: RECOVERED_FOR_MS + 10 * LOOK_EVERY_MS, withinMs: RECOVERY_MAX_MS, lag });
   await restored;
-  const isRecovered = await steady(world, { withinMs: RECOVERY_MAX_MS, from: faultEnd + OBSERVED_MS, lag });
-  const recoveryMs = isRecovered ? load.watch.recoveryMs(faultEnd, machineClock.monotonic()) : undefined;
+  if (!(await steady(world, { forMs: STEADY_MS, withinMs: RECOVERY_MAX_MS, lag })))
+    failures.push(`after ${RECOVERY_MAX_MS} ms the latency or the consumers' lag is still too long`);
+  const recoveryMs = load.watch.recoveryMs({
+    since: faultEnd,
+    until: machineClock.monotonic(),
+    lastingMs: RECOVERED_FOR_MS,
+  });
   await lag.stop();
   if (lag.broadcast === 0) failures.push('the consumers broadcast nothing');
   if (recoveryMs === undefined) failures.push(`not recovered within ${RECOVERY_MAX_MS} ms`);
@@ -119,14 +125,14 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
 }
 
 /**
- * Waits until p95, and the consumers' lag where it is watched, have been well for a while, and `from` has come; false
- * where they were not within the bound.
+ * Waits until the p95, and the consumers' lag where it is watched, have been well for so long; false where they were
+ * not within the bound.
  */
 async function steady(
   { load }: ChaosWorld,
-  options: { readonly withinMs: number; readonly from?: number; readonly lag?: LagWatch },
+  options: { readonly forMs: number; readonly withinMs: number; readonly lag?: LagWatch },
 ): Promise<boolean> {
-  const { withinMs, from = 0, lag } = options;
+  const { forMs, withinMs, lag } = options;
   let wellSince: number | undefined;
   try {
     await eventually(
@@ -134,8 +140,8 @@ async function steady(
         const now = machineClock.monotonic();
         if (load.watch.p95At(now) >= HEALTHY_P95_MS) wellSince = undefined;
         else wellSince ??= now;
-        const since = Math.max(wellSince ?? Infinity, lag?.lastBadAt ?? 0);
-        if (now - since < STEADY_MS || wellSince === undefined || now < from) throw new Error('not yet');
+        const since = Math.max(wellSince ?? Infinity, (lag?.lastBadAt ?? -Infinity) + STEADY_MS - forMs);
+        if (now - since < forMs) throw new Error('not yet');
       },
       withinMs,
       LOOK_EVERY_MS,
