@@ -71,15 +71,21 @@ export interface PodProcess extends Pod {
 
 const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url));
 
-/** A pod as a process of its own, that can be killed. */
-export async function spawnPod(options: PodOptions): Promise<PodProcess> {
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN], {
+/**
+ * A pod as a process of its own, that can be killed. `probe` is a module that it loads before the service, and that
+ * has a channel for messages; such a pod is in a process group of its own, out of reach of `Ctrl-C`.
+ */
+export async function spawnPod(options: PodOptions & { readonly probe?: string }): Promise<PodProcess> {
+  const { probe } = options;
+  const probing = probe === undefined ? [] : ['--expose-gc', '--import', probe];
+  const child = spawn(process.execPath, ['--import', 'tsx', ...probing, MAIN], {
     env: { ...process.env, LOG_LEVEL: 'info', ...environment(options) },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: probe === undefined ? ['ignore', 'pipe', 'inherit'] : ['ignore', 'pipe', 'inherit', 'ipc'],
+    detached: probe !== undefined,
   });
   const logs: Record<string, unknown>[] = [];
   const waiting = new Set<{ event: string; resolve: (line: Record<string, unknown>) => void }>();
-  createInterface({ input: child.stdout }).on('line', (text) => {
+  createInterface({ input: child.stdout! }).on('line', (text) => {
     const line = JSON.parse(text) as Record<string, unknown>;
     logs.push(line);
     for (const waiter of waiting) {
