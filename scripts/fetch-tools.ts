@@ -3,8 +3,8 @@ import {
   ensureChromium,
   ensureKubectl,
   ensurePostgres,
+  ensurePostgresTool,
   ensurePrometheus,
-  ensurePsql,
   ensureRedis,
 } from '@sanctum/local-servers';
 
@@ -14,7 +14,8 @@ await ensurePostgres({ progress });
 // The oldest release that the SQL must run on.
 await ensurePostgres({ progress, version: 15 });
 await ensureRedis({ progress });
-await ensurePsql({ progress });
+for (const tool of ['psql', 'pg_dump', 'pg_restore', 'pg_basebackup'] as const)
+  await ensurePostgresTool(tool, { progress });
 await ensurePrometheus({ progress });
 await ensureChromium({ progress });
 await ensureKubectl({ progress });

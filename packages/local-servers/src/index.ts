@@ -10,7 +10,7 @@ export { ensurePostgres, type PostgresBinaries } from './postgres-binaries.ts';
 export { isRunning, processIdentity, signalProcess } from './processes.ts';
 export { ensurePrometheus, type PrometheusBinaries } from './prometheus-binaries.ts';
 export { ensureKubectl } from './kubectl.ts';
-export { ensurePsql } from './psql.ts';
+export { ensurePostgresTool, ensurePsql, type PostgresTool } from './psql.ts';
 export { ensureRedis, type RedisBinaries } from './redis-binaries.ts';
 export { ServerProcess, type ServerProcessOptions } from './server-process.ts';
 export { startPostgres, type PostgresOptions, type PostgresServer } from './start-postgres.ts';

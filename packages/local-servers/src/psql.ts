@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Progress } from './cache.ts';
 import {
@@ -9,14 +10,24 @@ import {
   wrapProgram,
 } from './debian-packages.ts';
 import { findOnPath } from './find-on-path.ts';
-import { readdir } from 'node:fs/promises';
+
+/** Programs of PostgreSQL's client package. A dump needs one that is not older than its server. */
+export type PostgresTool = 'psql' | 'pg_dump' | 'pg_restore' | 'pg_basebackup';
 
 /** Path of a `psql` that runs: the machine's own, else one unpacked into `.cache/`. */
-export async function ensurePsql(options: { progress: Progress }): Promise<string> {
-  const found = findOnPath('psql');
+export function ensurePsql(options: { progress: Progress }): Promise<string> {
+  return ensurePostgresTool('psql', options);
+}
+
+/** The same for any program of its package. */
+export async function ensurePostgresTool(
+  tool: PostgresTool,
+  options: { progress: Progress },
+): Promise<string> {
+  const found = findOnPath(tool);
   if (found !== undefined) return found;
   if (!hasDebianPackages()) {
-    throw new Error('psql is not on this machine: install the PostgreSQL client and put it on PATH.');
+    throw new Error(`${tool} is not on this machine: install the PostgreSQL client and put it on PATH.`);
   }
   const dir = await unpackDebianPackages({
     name: 'psql',
@@ -25,8 +36,8 @@ export async function ensurePsql(options: { progress: Progress }): Promise<strin
   });
   const releases = path.join(dir, 'usr/lib/postgresql');
   const program = (await readdir(releases))
-    .map((version) => path.join(releases, version, 'bin/psql'))
+    .map((version) => path.join(releases, version, 'bin', tool))
     .find((file) => existsSync(file));
-  if (program === undefined) throw new Error(`the package of psql holds no psql under ${dir}`);
-  return wrapProgram({ name: 'psql', program, libraries: await libraryPath(dir) });
+  if (program === undefined) throw new Error(`the package of psql holds no ${tool} under ${dir}`);
+  return wrapProgram({ name: tool, program, libraries: await libraryPath(dir) });
 }

@@ -66,6 +66,15 @@ test('on a terminal raise asks, and only a yes is one', async () => {
   expect((await run(['epoch', 'raise'], { isTTY: true, stdin: 'y\n' })).out).toContain(`from ${epoch} to`);
 });
 
+test('a schema that a newer build has made is refused', async () => {
+  await execute(url, `INSERT INTO messaging.schema_migration (name) VALUES ('29990101_later')`);
+  for (const args of [['migrate'], ['migrate', '--status']]) {
+    const { code, err } = await run(args);
+    expect([code, err]).toEqual([1, expect.stringContaining('it has migration 29990101_later')]);
+  }
+  await execute(url, `DELETE FROM messaging.schema_migration WHERE name = '29990101_later'`);
+});
+
 test('what the database refuses is told in words, without the password', async () => {
   const missing = await run(['migrate', '--postgres-url', databaseUrl(url, 'nowhere')]);
   expect([missing.code, missing.err]).toEqual([1, expect.stringContaining('no database "nowhere"')]);
