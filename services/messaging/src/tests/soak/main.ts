@@ -72,9 +72,14 @@ async function main(): Promise<number> {
     });
   }
   const seconds = (ms: number) => `${Math.round(ms / 1000)} s`;
+  const warmUp = warmUpMs(options);
   tell(
-    `partitions of ${seconds(partitionMs(options))}; the first ${seconds(warmUpMs(options))} of ${seconds(lengthMs)} are not judged`,
+    `partitions of ${seconds(partitionMs(options))}; the first ${seconds(warmUp)} of ${seconds(lengthMs)} are not judged`,
   );
+  if (warmUp > lengthMs / 2)
+    tell(
+      'too short: until then the memories of the pods fill. Try fewer --conversations, or a higher --rate.',
+    );
   const report = await runSoak(options, { signal: stopping.signal, progress: tell });
   await writeReport(path.resolve(values.report), report);
   for (const verdict of report.series) tell(`${verdict.verdict.padEnd(7)} ${inWords(verdict)}`);

@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { SoakCast, SoakConversation } from './soak-cast.ts';
 import { ciphertextFor } from './soak-content.ts';
 import type { SoakLedger } from './soak-ledger.ts';
+import { HOT_SHARE } from './soak-options.ts';
 
 const TICK_MS = 20;
 /** Beyond it the service does not keep up: what would have been posted is counted as refused. */
 const IN_FLIGHT_MAX = 1000;
-/** A fifth of the messages goes to a few. */
 const HOT_CONVERSATIONS = 5;
-const HOT_SHARE = 0.2;
 
 export interface LoadCounts {
   posts: number;

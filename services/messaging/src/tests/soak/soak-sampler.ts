@@ -97,15 +97,17 @@ export class SoakSampler {
     };
     const collect = this.#samples % COLLECT_EVERY === 0;
     this.#samples += 1;
+    // Devices move between pods: what each of them costs is counted over all pods.
+    const sums = { resources: 0, timers: 0, descriptors: 0 };
     for (const [n, pod] of this.#servers.pods.entries()) {
-      const { rssBytes, heapBytes, resources, timers } = await figuresOf(pod, { collect });
-      const name = `pod ${n + 1}`;
-      add(`${name} rss`, BOUNDS.rss, rssBytes);
-      if (collect) add(`${name} heap`, BOUNDS.heap, heapBytes);
-      add(`${name} resources`, BOUNDS.resources, resources);
-      add(`${name} timers`, BOUNDS.timers, timers);
-      add(`${name} descriptors`, BOUNDS.descriptors, await descriptorsOf(pod));
+      const figures = await figuresOf(pod, { collect });
+      add(`pod ${n + 1} rss`, BOUNDS.rss, figures.rssBytes);
+      if (collect) add(`pod ${n + 1} heap`, BOUNDS.heap, figures.heapBytes);
+      sums.resources += figures.resources;
+      sums.timers += figures.timers;
+      sums.descriptors += await descriptorsOf(pod);
     }
+    for (const name of ['resources', 'timers', 'descriptors'] as const) add(name, BOUNDS[name], sums[name]);
     const pending = await this.#redis.xpending(STREAM, GROUP).catch(() => [0]);
     add('pending entries', BOUNDS.pendingEntries, Number(pending[0]));
     const memory = /used_memory:(\d+)/.exec(await this.#redis.info('memory'));

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SoakCast } from './soak-cast.ts';
@@ -54,6 +55,8 @@ export async function runSoak(
     const startedAt = new Date();
     const begun = performance.now();
     const ending = new AbortController();
+    // Many wait for it at once.
+    setMaxListeners(0, ending.signal);
     const end = () => ending.abort();
     signal.addEventListener('abort', end, { once: true });
     const timer = setTimeout(end, options.lengthMs);
@@ -68,7 +71,7 @@ export async function runSoak(
 
     await settle(cast, ledger);
     for (const { id } of cast.conversations) ledger.close(id, await lastSeqOf(id));
-    const judgedFrom = begun + Math.min(warmUpMs(options), (ended - begun) / 2);
+    const judgedFrom = begun + warmUpMs(options);
     const series = [...sampler.series].map(([name, { points, bound }]): SlopeVerdict =>
       judgeSlope(
         name,
@@ -144,7 +147,7 @@ function findLate(cast: SoakCast, ledger: SoakLedger): void {
     if ((device.steadyMs ?? 0) < LATE_MS) continue;
     for (const { id } of cast.conversationsOf(device.userId, LATE_MS)) {
       const due = ledger.lateHead(id);
-      const has = device.cursorOf(id) ?? -1;
+      const has = device.cursorOf(id) ?? 0;
       if (has < due) ledger.violate('late', `${device.name} ${id}: has ${has}, due ${due}`);
     }
   }

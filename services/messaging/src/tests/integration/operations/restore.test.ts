@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { appendFile, chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,13 +13,13 @@ import {
 } from '@sanctum/local-servers';
 import { PAYLOAD_MAX_BYTES_DEFAULT, tooLargeAbove } from '@sanctum/protocol';
 import pg from 'pg';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { migrate } from '../../../adapters/postgres/migrate.ts';
 import { checkHistory } from '../../history/check-history.ts';
 import { readFinalState } from '../../history/read-final-state.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freshRedis } from '../../support/servers.ts';
-import { createDatabase, databaseUrl } from '../../support/test-database.ts';
+import { createDatabase, databaseUrl, randomName } from '../../support/test-database.ts';
 import { headsIn, RestoreScene } from './restore-scene.ts';
 
 const exec = promisify(execFile);
@@ -36,29 +37,28 @@ interface Backup {
 }
 
 /** docs/operations.md, Backup: a dump. */
-function dump(server: PostgresServer, folder: string): Backup {
-  const file = path.join(folder, 'messaging.dump');
+function dump(url: string): Backup {
+  const file = path.join(folder, `${randomUUID()}.dump`);
   return {
     async save() {
       const program = await ensurePostgresTool('pg_dump', { progress });
-      await exec(program, ['--format=custom', `--file=${file}`, `--dbname=${server.url}`]);
+      await exec(program, ['--format=custom', `--file=${file}`, `--dbname=${url}`]);
     },
     async restore() {
-      await createDatabase(server.url, 'restored');
-      const url = databaseUrl(server.url, 'restored');
+      const restored = await emptyDatabase();
       const program = await ensurePostgresTool('pg_restore', { progress });
-      await exec(program, ['--exit-on-error', '--single-transaction', `--dbname=${url}`, file]);
-      return url;
+      await exec(program, ['--exit-on-error', '--single-transaction', `--dbname=${restored}`, file]);
+      return restored;
     },
   };
 }
 
 /** docs/operations.md, Backup: a base backup and the archived log, up to a point in time. */
-function pointInTime(server: PostgresServer, folder: string): Backup {
+function pointInTime(url: string): Backup {
   const dataDir = path.join(folder, 'base');
   let target = '';
   const query = async (sql: string) => {
-    const client = new pg.Client({ connectionString: server.url });
+    const client = new pg.Client({ connectionString: url });
     await client.connect();
     try {
       return (await client.query<{ value: string }>(sql)).rows[0]!.value;
@@ -69,7 +69,7 @@ function pointInTime(server: PostgresServer, folder: string): Backup {
   return {
     async save() {
       const program = await ensurePostgresTool('pg_basebackup', { progress });
-      await exec(program, [`--pgdata=${dataDir}`, '--checkpoint=fast', `--dbname=${server.url}`]);
+      await exec(program, [`--pgdata=${dataDir}`, '--checkpoint=fast', `--dbname=${url}`]);
       target = await query('SELECT clock_timestamp()::text AS value');
     },
     async restore() {
@@ -91,55 +91,62 @@ function pointInTime(server: PostgresServer, folder: string): Backup {
       const restored = await startPostgres({
         dataDir,
         binaries: await ensurePostgres({ progress, version: RELEASE }),
-        database: 'messaging_test',
         durable: false,
       });
       onTestFinished(() => restored.stop());
-      const client = new pg.Client({ connectionString: restored.url });
+      const database = new URL(url);
+      database.port = String(restored.port);
+      const client = new pg.Client({ connectionString: database.href });
       await client.connect();
       await eventually(async () => {
         const { rows } = await client.query('SELECT pg_is_in_recovery() AS recovering');
         expect(rows).toEqual([{ recovering: false }]);
       });
       await client.end();
-      return restored.url;
+      return database.href;
     },
   };
 }
 
-async function startServer(): Promise<{ server: PostgresServer; folder: string }> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'sanctum-restore-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+let server: PostgresServer;
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'sanctum-restore-'));
   const archive = path.join(folder, 'archive');
   await mkdir(archive);
   // The server may run as another account.
   for (const each of [folder, archive]) await chmod(each, 0o777);
-  const server = await startPostgres({
+  server = await startPostgres({
     dataDir: path.join(folder, 'postgres'),
     binaries: await ensurePostgres({ progress, version: RELEASE }),
     database: 'messaging_test',
     durable: false,
     settings: { archive_mode: 'on', archive_command: `cp "%p" "${archive}/%f"` },
   });
-  onTestFinished(() => server.stop());
-  await migrate(server.url);
-  return { server, folder };
+});
+afterAll(async () => {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function emptyDatabase(): Promise<string> {
+  const name = randomName('restore');
+  await createDatabase(server.url, name);
+  return databaseUrl(server.url, name);
 }
 
 /** The procedure, from the backup to everybody at the head again; `raise`: with `sanctum epoch raise`. */
-async function tellTheStory(
-  backupOf: (server: PostgresServer, folder: string) => Backup,
-  { raise }: { raise: boolean },
-) {
-  const { server, folder } = await startServer();
+async function tellTheStory(backupOf: (url: string) => Backup, { raise }: { raise: boolean }) {
+  const before = await emptyDatabase();
+  await migrate(before);
   const scene = new RestoreScene(await freshRedis());
   const { history } = scene;
-  await scene.startPod(server.url);
+  await scene.startPod(before);
   for (let n = 0; n < 3; n += 1) await scene.createConversation();
   await scene.connectAll();
   await scene.settle(await scene.post(12));
 
-  const backup = backupOf(server, folder);
+  const backup = backupOf(before);
   await Promise.all([backup.save(), scene.post(20)]);
   // One has seen nothing of what is going to be lost.
   await scene.devices[2]!.client.close();
@@ -167,6 +174,12 @@ async function tellTheStory(
 }
 
 describe('a restore', () => {
+  test('without a raised epoch leaves clients with another history: the checker sees it', async () => {
+    const { checked } = await tellTheStory(dump, { raise: false });
+    expect(checked.violations.map(({ check }) => check)).toContain('two_at_one_place');
+  });
+
+  // The second one ends the server.
   test.each([
     ['from a dump', dump],
     ['to a point in time', pointInTime],
@@ -189,9 +202,4 @@ describe('a restore', () => {
       expect(checked).toMatchObject({ violations: [], ended: true });
     },
   );
-
-  test('without a raised epoch leaves clients with another history: the checker sees it', async () => {
-    const { checked } = await tellTheStory(dump, { raise: false });
-    expect(checked.violations.map(({ check }) => check)).toContain('two_at_one_place');
-  });
 });
