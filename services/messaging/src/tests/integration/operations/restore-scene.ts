@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { expect, onTestFinished } from 'vitest';
 import { CallRecorder } from '../../history/call-recorder.ts';
-import { type History, type HistoryEvent } from '../../history/history.ts';
+import type { History, HistoryEvent } from '../../history/history.ts';
 import { StampedHistory } from '../../history/history-writer.ts';
 import { HttpClient } from '../../support/http-client.ts';
 import { type Pod, startPod } from '../../support/pod.ts';
@@ -14,7 +14,6 @@ const CATCH_UP_MS = 20_000;
 
 /** A device over its connections. */
 interface Device {
-  readonly name: string;
   readonly userId: string;
   client: TestClient;
 }
@@ -66,7 +65,7 @@ export class RestoreScene {
     for (const userId of USERS) {
       const known = this.devices.find((device) => device.userId === userId);
       const client = await this.#connect(userId, known?.client);
-      if (known === undefined) this.devices.push({ name: `${userId}-phone`, userId, client });
+      if (known === undefined) this.devices.push({ userId, client });
       else known.client = client;
     }
   }
