@@ -1,9 +1,12 @@
+import { Agent } from 'node:http';
 import { HttpClient } from '../support/http-client.ts';
 import type { PodProcess } from '../support/pod.ts';
 import { mintToken } from '../support/tokens.ts';
 import { type DeviceHooks, SoakDevice } from './soak-device.ts';
 import type { SoakLedger } from './soak-ledger.ts';
 import { MEMBERS, type SoakOptions, TOKEN_LIFETIME_MS } from './soak-options.ts';
+
+const HTTP_SOCKETS_MAX = 64;
 
 /** One conversation of the run. */
 export interface SoakConversation {
@@ -29,19 +32,31 @@ export class SoakCast {
   readonly userIds: readonly string[];
   readonly #pods: readonly PodProcess[];
   readonly #ledger: SoakLedger;
+  readonly #agents: readonly Agent[];
   readonly #https: readonly HttpClient[];
   readonly #tokens = new Map<string, { token: string; until: number }>();
 
   constructor(pods: readonly PodProcess[], options: SoakOptions, hooks: DeviceHooks) {
     this.#pods = pods;
     this.#ledger = hooks.ledger;
-    this.#https = pods.map((pod) => new HttpClient(pod.httpUrl));
+    this.#agents = pods.map(() => new Agent({ keepAlive: true, maxSockets: HTTP_SOCKETS_MAX }));
+    this.#https = pods.map((pod, n) => new HttpClient(pod.httpUrl, undefined, this.#agents[n]));
     this.userIds = Array.from({ length: options.users }, (_, n) => `user-${n}`);
     // Every third user has a second device.
     for (const [n, userId] of this.userIds.entries()) {
       for (const name of n % 3 === 0 ? [`${userId}-a`, `${userId}-b`] : [`${userId}-a`])
         this.devices.push(new SoakDevice({ userId, name, hooks }));
     }
+  }
+
+  /** Connections of the run's own to the pods: what else the pods hold open must not grow. */
+  get openSockets(): number {
+    let count = this.devices.filter((device) => device.isConnected).length;
+    for (const { sockets, freeSockets } of this.#agents) {
+      for (const each of [...Object.values(sockets), ...Object.values(freeSockets)])
+        count += each?.length ?? 0;
+    }
+    return count;
   }
 
   /** Conversations that a user is surely in, for longer than `ms`. */

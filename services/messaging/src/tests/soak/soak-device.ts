@@ -43,6 +43,10 @@ export class SoakDevice {
     return this.#caughtUpAt === undefined ? undefined : performance.now() - this.#caughtUpAt;
   }
 
+  get isConnected(): boolean {
+    return this.#socket !== undefined;
+  }
+
   cursorOf(conversationId: string): number | undefined {
     return this.#book.cursorOf(conversationId);
   }

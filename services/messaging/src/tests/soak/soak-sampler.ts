@@ -6,7 +6,7 @@ import type { Point, SlopeBound } from './slopes.ts';
 
 const MIB = 2 ** 20;
 /** A full collection in a pod stops it for some tens of milliseconds: not in every sample. */
-const COLLECT_EVERY = 6;
+const COLLECT_EVERY = 3;
 /** Latencies kept between two samples. */
 const LATENCIES_MAX = 50_000;
 const STREAM = 'sanctum:messages';
@@ -88,7 +88,8 @@ export class SoakSampler {
     return this.series.get(name)?.points.at(-1)?.value ?? 0;
   }
 
-  async sample(): Promise<void> {
+  /** @param clientSockets connections of the run's own to the pods */
+  async sample(clientSockets: number): Promise<void> {
     const atMs = performance.now();
     const add = (name: string, bound: SlopeBound, value: number) => {
       const series = this.series.get(name) ?? { points: [], bound };
@@ -97,8 +98,8 @@ export class SoakSampler {
     };
     const collect = this.#samples % COLLECT_EVERY === 0;
     this.#samples += 1;
-    // Devices move between pods: what each of them costs is counted over all pods.
-    const sums = { resources: 0, timers: 0, descriptors: 0 };
+    // Devices move between pods, and the load's own connections come and go: what is left over all pods must not grow.
+    const sums = { resources: -clientSockets, timers: 0, descriptors: -clientSockets };
     for (const [n, pod] of this.#servers.pods.entries()) {
       const figures = await figuresOf(pod, { collect });
       add(`pod ${n + 1} rss`, BOUNDS.rss, figures.rssBytes);

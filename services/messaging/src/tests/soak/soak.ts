@@ -128,7 +128,7 @@ async function watch(run: {
   let toldAt = begun;
   while (!signal.aborted) {
     await sleep(options.sampleEveryMs, undefined, { signal }).catch(() => undefined);
-    await sampler.sample();
+    await sampler.sample(cast.openSockets);
     ledger.tick();
     findLate(cast, ledger);
     if (performance.now() - toldAt < PROGRESS_EVERY_MS) continue;
