@@ -73,9 +73,9 @@ test('what Prometheus counts is what was done', TIMEOUT, async () => {
     expect(await prometheus.query('messaging_path_ok == 1')).toHaveLength(2);
     // The label that Prometheus renames: our alerts go by this name.
     const jobs = await prometheus.query(
-      'max by (exported_job) (messaging_background_job_last_success_timestamp_seconds)',
+      'max by (task) (messaging_background_job_last_success_timestamp_seconds)',
     );
-    expect(jobs.map(({ labels }) => labels['exported_job'])).toContain('prune_outbox');
+    expect(jobs.map(({ labels }) => labels['task'])).toContain('prune_outbox');
   }, DATA_MS);
 });
 

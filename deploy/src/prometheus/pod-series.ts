@@ -49,7 +49,7 @@ const EVERY_POD_COUNTERS = {
   missing: 'messaging_hub_missing_total',
   accepted: `messaging_http_requests_total{${POSTS},status="201"}`,
   refused: `messaging_http_requests_total{${POSTS},status="503"}`,
-  jobFailures: 'messaging_background_job_failures_total{exported_job="prune_outbox"}',
+  jobFailures: 'messaging_background_job_failures_total{task="prune_outbox"}',
   heardWithin2: 'messaging_end_to_end_seconds_bucket{le="2"}',
   heard: 'messaging_end_to_end_seconds_count',
 } as const;
@@ -63,7 +63,7 @@ const EVERY_POD_GAUGES = {
 
 /** A time: in each second that a job is well, its last success moves on by one. */
 const TIMES = {
-  jobIsWell: 'messaging_background_job_last_success_timestamp_seconds{exported_job="prune_outbox"}',
+  jobIsWell: 'messaging_background_job_last_success_timestamp_seconds{task="prune_outbox"}',
 } as const;
 
 const ALL = {

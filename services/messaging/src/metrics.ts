@@ -46,13 +46,13 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
   };
 
   const jobGauge = () => {
-    const metric = new Gauge<'job'>({
+    const metric = new Gauge<'task'>({
       name: 'messaging_background_job_last_success_timestamp_seconds',
       help: 'When a background job last succeeded, on whichever pod; 0 until this pod has read it',
-      labelNames: ['job'],
+      labelNames: ['task'],
       registers: [registry],
     });
-    for (const job of BACKGROUND_JOBS) metric.set({ job }, 0);
+    for (const job of BACKGROUND_JOBS) metric.set({ task: job }, 0);
     return metric;
   };
 
@@ -211,7 +211,7 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
     backgroundJobFailures: labelled(
       'messaging_background_job_failures_total',
       'Runs of a background job on this pod that failed',
-      'job',
+      'task',
       BACKGROUND_JOBS,
     ),
     outboxDefaultPartitionRows: gauge(

@@ -65,7 +65,7 @@ test('success and failure are counted, logged and timed', async () => {
   board.defaultRows = 7;
   const running = jobs.run(ending.signal);
   await clock.advance(15_000);
-  const successOf = (job: string) => valueOf(metrics.backgroundJobLastSuccess, { job });
+  const successOf = (job: string) => valueOf(metrics.backgroundJobLastSuccess, { task: job });
   expect(await successOf('prune_outbox')).toBe(1_600_000_000.5);
   expect(await successOf('prune_dlq')).toBe(0);
   expect(await valueOf(metrics.outboxDefaultPartitionRows)).toBe(7);
@@ -76,7 +76,7 @@ test('success and failure are counted, logged and timed', async () => {
   await settle();
   expect(await successOf('partitions')).toBe(clock.now() / 1000);
   expect(await successOf('prune_outbox')).toBe(1_600_000_000.5);
-  expect(await valueOf(metrics.backgroundJobFailures, { job: 'prune_outbox' })).toBe(1);
+  expect(await valueOf(metrics.backgroundJobFailures, { task: 'prune_outbox' })).toBe(1);
   expect(log.named('background_job_done')[0]?.fields).toMatchObject({ job: 'partitions', count: 2 });
   expect(log.named('background_job_failed')[0]?.fields).toEqual({
     job: 'prune_outbox',

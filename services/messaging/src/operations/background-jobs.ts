@@ -104,12 +104,12 @@ export class BackgroundJobs {
     } catch (error) {
       // Given up at the end of this pod: another one goes on where it stopped.
       if (options.signal?.aborted) return;
-      this.#metrics.backgroundJobFailures.inc({ job });
+      this.#metrics.backgroundJobFailures.inc({ task: job });
       this.#log.warn('background_job_failed', { job, reason: reasonOf(error) });
     }
   }
 
   #succeededAt(job: BackgroundJob, ms: number): void {
-    this.#metrics.backgroundJobLastSuccess.set({ job }, ms / 1000);
+    this.#metrics.backgroundJobLastSuccess.set({ task: job }, ms / 1000);
   }
 }

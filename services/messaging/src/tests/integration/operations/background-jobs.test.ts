@@ -149,6 +149,6 @@ test('a pod makes partitions as it starts, and says how things stand', async () 
   expect(await dayPartitions(client)).toHaveLength(5);
   const metrics = await scrape(pod.httpUrl);
   expect(
-    metrics.get('messaging_background_job_last_success_timestamp_seconds{job="partitions"}'),
+    metrics.get('messaging_background_job_last_success_timestamp_seconds{task="partitions"}'),
   ).toBeGreaterThan(1_700_000_000);
 });
