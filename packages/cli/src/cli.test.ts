@@ -26,6 +26,8 @@ test.each([
   'prune --help',
   'partitions --help',
   'partitions ensure --help',
+  'rollout --help',
+  'rollout back --help',
   'epoch --help',
   'epoch raise --help',
 ])('sanctum %s', async (line) => {

@@ -10,6 +10,7 @@ import { partitionsCommand } from './commands/partitions.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { replayCommand } from './commands/replay.ts';
 import { revokeCommand } from './commands/revoke.ts';
+import { rolloutCommand } from './commands/rollout.ts';
 import { sendCommand } from './commands/send.ts';
 import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
@@ -76,6 +77,7 @@ export function buildProgram(shell: Shell): Command {
     revokeCommand(shell),
     pruneCommand(shell),
     partitionsCommand(shell),
+    rolloutCommand(shell),
     epochCommand(shell),
   ]) {
     program.addCommand(inherit(command, program));
