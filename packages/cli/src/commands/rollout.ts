@@ -5,6 +5,7 @@ import { durationValue, urlValue } from '../option-values.ts';
 import { Output } from '../output.ts';
 import { allowedBy, BACKLOG, GATES, queryOf } from '../rollout/gates.ts';
 import { Kubectl } from '../rollout/kubectl.ts';
+import { queryPrometheus } from '../rollout/prometheus.ts';
 import { FLAG_OF, ROLLBACK, CANARY, STABLE, stepsFrom, type Step } from '../rollout/steps.ts';
 import { verdictText, watch, type WatchOptions } from '../rollout/watch.ts';
 import { given, type Shell } from '../shell.ts';
@@ -78,16 +79,20 @@ async function rollOut(shell: Shell, options: RolloutOptions): Promise<void> {
   if (watching === undefined && steps.some(({ kind }) => kind === 'watch')) {
     throw new UsageError('the gates need Prometheus: give --prometheus-url, or set PROMETHEUS_URL');
   }
+  // Before anything is changed: does it answer at all?
+  if (watching !== undefined) {
+    await queryPrometheus(watching.prometheusUrl, { query: 'vector(1)', atMs: shell.clock.now() });
+  }
   for (const step of steps) {
     if (step.kind === 'set') {
       const command = kubectl.text(step.args);
       await assertConfirmed(shell, options, command);
       await kubectl.run(step.args);
       await kubectl.rolledOut(step.deployment);
-      const where = step.deployment === CANARY ? 'on the canary' : 'everywhere';
+      const where = step.deployment === CANARY ? 'the canary has' : 'every pod has';
       output.result(
         { phase: step.phase, did: command },
-        `phase ${step.phase}: ${FLAG_OF[step.phase]} is on ${where}`,
+        `phase ${step.phase}: ${where} ${FLAG_OF[step.phase]}=true`,
       );
     } else {
       output.note(`phase ${step.phase}: watching the gates for ${minutes(options.watch)}`);

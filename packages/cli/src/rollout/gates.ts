@@ -143,7 +143,8 @@ export function queryOf(gate: Gate, options: { readonly windowMs: number; readon
   return gate.query
     .replaceAll('$W', `${Math.ceil(options.windowMs / 1000)}s`)
     .replaceAll('$M', options.match)
-    .replaceAll(',}', '}');
+    .replaceAll(',}', '}')
+    .replaceAll('{}', '');
 }
 
 /** No value is no proof, so it does not pass. */

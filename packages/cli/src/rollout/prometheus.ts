@@ -37,7 +37,12 @@ async function post(url: string, body: URLSearchParams): Promise<{ status: numbe
     });
     return { status: response.status, text: await response.text() };
   } catch (error) {
-    const why = isUnreachable(error) ? 'nothing answers' : 'no answer in time';
+    const isLate = error instanceof Error && error.name === 'TimeoutError';
+    const why = isLate
+      ? 'no answer in time'
+      : isUnreachable(error)
+        ? 'nothing answers'
+        : 'it cannot be asked';
     throw new CliError(`Prometheus: ${why} at ${url}`, 'Say where it is with --prometheus-url.');
   }
 }

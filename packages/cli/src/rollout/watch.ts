@@ -5,6 +5,8 @@ import { queryPrometheus } from './prometheus.ts';
 import type { Phase } from './steps.ts';
 
 const POLL_MS = 30_000;
+/** For the last verdicts an outage of Prometheus is waited out, so long. */
+const LAST_ATTEMPTS_MAX = 20;
 /** Below it there are too few scrapes for an increase. */
 const WINDOW_MIN_MS = 120_000;
 
@@ -36,23 +38,35 @@ export async function watch(
     if (elapsedMs >= WINDOW_MIN_MS) {
       for (const gate of GATES[phase]) {
         if (gate.atOnce !== true) continue;
-        const verdict = await ask(gate, elapsedMs);
-        // What has no value yet has until the end.
-        if (!verdict.ok && verdict.value !== null) throw new GateError(phase, [verdict]);
+        // A Prometheus that restarts meanwhile is asked again in the next round, and so is one without a value yet.
+        const verdict = await ask(gate, elapsedMs).catch(() => undefined);
+        if (verdict !== undefined && !verdict.ok && verdict.value !== null)
+          throw new GateError(phase, [verdict]);
       }
     }
     await clock.sleep(Math.min(POLL_MS, options.watchMs - elapsedMs));
   }
   const verdicts: Verdict[] = [];
-  for (const gate of GATES[phase]) verdicts.push(await ask(gate, options.watchMs));
+  for (const gate of GATES[phase]) verdicts.push(await askPatiently(gate));
   const broken = verdicts.filter(({ ok }) => !ok);
   if (broken.length > 0) throw new GateError(phase, broken);
   return verdicts;
 
+  async function askPatiently(gate: Gate): Promise<Verdict> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await ask(gate, options.watchMs);
+      } catch (error) {
+        if (attempt === LAST_ATTEMPTS_MAX) throw error;
+        await clock.sleep(POLL_MS);
+      }
+    }
+  }
+
   async function untilBacklogIsGone(): Promise<void> {
     const deadline = clock.now() + options.backlogMs;
     for (let said = false; ; said = true) {
-      const verdict = await ask(BACKLOG, WINDOW_MIN_MS);
+      const verdict = await askPatiently(BACKLOG);
       if (verdict.ok) return;
       if (clock.now() >= deadline) throw new GateError(2, [verdict]);
       if (!said) note("waiting for phase 1's backlog to be worked off");
