@@ -15,8 +15,8 @@ export interface BusFrame {
 
 const VERSION = '1';
 const NUMBERS = 5;
-/** Five integers of at most 16 digits, their spaces, the version. */
-const HEADER_MAX_BYTES = 96;
+/** Five integers of at most 16 digits, their spaces, the version: 96, and room for what a newer version adds. */
+const HEADER_MAX_BYTES = 256;
 const FRAME_BEGIN = Buffer.from('{"type":"message",');
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
@@ -41,8 +41,9 @@ export function encodeBusFrame({ epoch, message }: Pick<StreamMessage, 'epoch' |
 }
 
 /**
- * `undefined`: not a message of ours, or of another version. The JSON is not parsed, only its two ends are looked
- * at: who can publish on the bus is trusted as far as the dispatcher is.
+ * `undefined`: not a message of ours, or of another layout. A newer pod may put further numbers behind the five: they
+ * are passed over. The JSON is not parsed, only its two ends are looked at: who can publish on the bus is trusted as
+ * far as the dispatcher is.
  */
 export function decodeBusFrame(bytes: Buffer): BusFrame | undefined {
   const end = bytes.indexOf(NEWLINE);
@@ -64,7 +65,7 @@ export function decodeBusFrame(bytes: Buffer): BusFrame | undefined {
     numbers.push(value);
     if (at < end && ++at === end) return undefined;
   }
-  if (numbers.length !== NUMBERS) return undefined;
+  if (numbers.length < NUMBERS) return undefined;
   const [epoch, seq, membersVersion, replay, occurredAt] = numbers as [
     number,
     number,
