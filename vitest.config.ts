@@ -31,8 +31,6 @@ export default defineConfig({
             'scripts/**/*.test.ts',
           ],
           exclude: [...NEEDS_SERVERS, NEEDS_BROWSER],
-          // A loaded machine is slow, not broken: the properties try many inputs.
-          testTimeout: 30_000,
         },
       },
       {

@@ -10,7 +10,9 @@ BEGIN
 
   ALTER TABLE messaging.dispatch_bucket ADD COLUMN redis_life text;
 
-  INSERT INTO messaging.schema_migration (name) VALUES ('20250206_redis_life');
+  -- A build that does not know the column leaves it as it is.
+  INSERT INTO messaging.schema_migration (name, builds_from)
+  VALUES ('20250206_redis_life', '20250205_dead_letters_and_retention');
 END
 $migration$;
 COMMIT;
