@@ -4,7 +4,7 @@
 import { freePort, startPostgres, startRedis, workspaceDir } from '@sanctum/local-servers';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -16,7 +16,7 @@ const dir = mkdtempSync(path.join(tmpdir(), 'sanctum-image-'));
 const [src, app] = [path.join(dir, 'src'), path.join(dir, 'app')];
 const say = (line: string): void => console.log(`• ${line}`);
 
-const { build, health, command } = readDockerfile();
+const { build, copies, health, command } = readDockerfile();
 const cleanups: (() => unknown)[] = [() => rmSync(dir, { recursive: true, force: true })];
 try {
   copySources();
@@ -29,6 +29,7 @@ try {
     });
     if (status !== 0) throw new Error(`${step} exited ${status}\n${stdout}${stderr}`);
   }
+  for (const { from, to } of copies) cpSync(from, to, { recursive: true });
   say(`built: ${execFileSync('du', ['-sh', app], { encoding: 'utf8' }).split('\t')[0]}`);
   await runIt();
   say('the image, as far as it can be told without an engine: well');
@@ -96,6 +97,7 @@ function readDockerfile() {
     ' ',
   );
   const steps: { folder: string; step: string }[] = [];
+  const copies: { from: string; to: string }[] = [];
   let folder = '/';
   let stage = 0;
   let [healthJson, commandJson] = ['', ''];
@@ -104,11 +106,16 @@ function readDockerfile() {
     if (instruction === 'FROM') stage += 1;
     else if (instruction === 'WORKDIR') folder = rest;
     else if (instruction === 'RUN' && stage === 1) steps.push({ folder: here(folder), step: here(rest) });
-    else if (instruction === 'HEALTHCHECK') healthJson = rest.replace(/^.*? CMD /, '');
+    else if (instruction === 'COPY' && stage === 2) {
+      const [, from = '', to = ''] = /^--from=build (\S+) (\S+)$/.exec(rest) ?? [];
+      // What was built is where it belongs already.
+      if (from !== folder) copies.push({ from: here(from), to: path.join(here(folder), to) });
+    } else if (instruction === 'HEALTHCHECK') healthJson = rest.replace(/^.*? CMD /, '');
     else if (instruction === 'CMD') commandJson = rest;
   }
   return {
     build: steps,
+    copies,
     health: JSON.parse(healthJson) as string[],
     command: JSON.parse(commandJson) as string[],
   };
