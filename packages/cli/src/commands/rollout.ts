@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
-import { CliError, UsageError } from '../cli-error.ts';
-import { confirmed } from '../confirmed.ts';
+import { UsageError } from '../cli-error.ts';
+import { assertConfirmed } from '../operator/assert-confirmed.ts';
 import { durationValue, urlValue } from '../option-values.ts';
 import { Output } from '../output.ts';
 import { allowedBy, BACKLOG, GATES, queryOf } from '../rollout/gates.ts';
@@ -86,7 +86,7 @@ async function rollOut(shell: Shell, options: RolloutOptions): Promise<void> {
   for (const step of steps) {
     if (step.kind === 'set') {
       const command = kubectl.text(step.args);
-      await assertConfirmed(shell, options, command);
+      await assertConfirmed(shell, options, question(command));
       await kubectl.run(step.args);
       await kubectl.rolledOut(step.deployment);
       const where = step.deployment === CANARY ? 'the canary has' : 'every pod has';
@@ -114,7 +114,7 @@ async function rollBack(shell: Shell, options: RolloutOptions): Promise<void> {
   const kubectl = new Kubectl(shell, options);
   const command = kubectl.text(ROLLBACK);
   if (options.dryRun) return output.result({ would: command }, command);
-  await assertConfirmed(shell, options, command);
+  await assertConfirmed(shell, options, question(command));
   await kubectl.run(ROLLBACK);
   for (const deployment of [STABLE, CANARY]) await kubectl.rolledOut(deployment);
   output.result(
@@ -157,14 +157,8 @@ function printPlan(
   }
 }
 
-async function assertConfirmed(shell: Shell, options: RolloutOptions, command: string): Promise<void> {
-  if (options.yes === true) return;
-  if (shell.stdin.isTTY !== true || shell.stderr.isTTY !== true) {
-    throw new UsageError(`${command} restarts pods, and there is no terminal to ask at`, 'Add --yes.');
-  }
-  if (!(await confirmed(shell, `${command}\nRun it? Its pods restart, and their clients reconnect.`))) {
-    throw new CliError('nothing was changed by this step', 'The same command goes on from here.');
-  }
+function question(command: string): string {
+  return `${command}\nRun it? Its pods restart, and their clients reconnect.`;
 }
 
 function minutes(ms: number): string {
