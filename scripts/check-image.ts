@@ -42,14 +42,14 @@ async function runIt(): Promise<void> {
   cleanups.push(() => postgres.stop());
   const redis = await startRedis({ dir: path.join(dir, 'redis') });
   cleanups.push(() => redis.stop());
-  const port = await freePort();
+  const [port, adminPort] = [await freePort(), await freePort()];
   const env = {
     ...bare(),
     NODE_ENV: 'production',
     POSTGRES_URL: postgres.url,
     REDIS_URL: redis.url,
     HTTP_PORT: String(port),
-    ADMIN_PORT: String(await freePort()),
+    ADMIN_PORT: String(adminPort),
     JWT_ISSUER: 'https://login.example.org/',
     JWT_AUDIENCE: 'sanctum-messaging',
     JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes',
@@ -79,10 +79,10 @@ async function runIt(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
   say('the health check passes');
-  for (const page of ['readyz', 'metrics', 'docs']) {
-    const { status } = await fetch(`http://127.0.0.1:${port}/${page}`);
-    say(`/${page} ${status}`);
-    if (status !== 200) throw new Error(`/${page} answered ${status}\n${log}`);
+  for (const page of [`:${port}/readyz`, `:${port}/metrics`, `:${port}/docs`, `:${adminPort}/`]) {
+    const { status } = await fetch(`http://127.0.0.1${page}`);
+    say(`${page} ${status}`);
+    if (status !== 200) throw new Error(`${page} answered ${status}\n${log}`);
   }
   service.kill('SIGTERM');
   const [code] = (await once(service, 'exit')) as [number | null];

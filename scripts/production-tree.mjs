@@ -1,5 +1,6 @@
 // What runs in production, and nothing else: `node scripts/production-tree.mjs DIR`, after `npm run build`.
-// Compiled files without their tests, each package's manifest pointing at them, and the lockfile.
+// Compiled files without their tests, each package's manifest pointing at them, and the lockfile. Pages are not packages
+// there: a folder without a manifest would not fit the lockfile, so the Dockerfile copies them afterwards.
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { root } from './workspace.mjs';
@@ -11,8 +12,6 @@ const PACKAGES = [
   'packages/cli',
   'services/messaging',
 ];
-/** Of pages only what is served. */
-const PAGES = ['apps/console'];
 const LEFT_OUT = /\.test\.js$|\.d\.ts$|\.map$|\.tsbuildinfo$|[/\\]dist[/\\]tests$/;
 
 const [target] = process.argv.slice(2);
@@ -27,7 +26,6 @@ for (const name of PACKAGES) {
   for (const part of ['dist', 'bin']) copy(path.join(from, part), path.join(to, part));
   writeFileSync(path.join(to, 'package.json'), JSON.stringify(compiled(readJson(from)), null, 2));
 }
-for (const name of PAGES) copy(path.join(root, name, 'dist'), path.join(path.resolve(target), name, 'dist'));
 for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', 'LICENSE']) {
   cpSync(path.join(root, file), path.join(target, file));
 }
