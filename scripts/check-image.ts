@@ -97,7 +97,7 @@ function readDockerfile() {
     ' ',
   );
   const steps: { folder: string; step: string }[] = [];
-  const copies: { from: string; to: string }[] = [];
+  const copied: { from: string; to: string }[] = [];
   let folder = '/';
   let stage = 0;
   let [healthJson, commandJson] = ['', ''];
@@ -109,13 +109,13 @@ function readDockerfile() {
     else if (instruction === 'COPY' && stage === 2) {
       const [, from = '', to = ''] = /^--from=build (\S+) (\S+)$/.exec(rest) ?? [];
       // What was built is where it belongs already.
-      if (from !== folder) copies.push({ from: here(from), to: path.join(here(folder), to) });
+      if (from !== folder) copied.push({ from: here(from), to: path.join(here(folder), to) });
     } else if (instruction === 'HEALTHCHECK') healthJson = rest.replace(/^.*? CMD /, '');
     else if (instruction === 'CMD') commandJson = rest;
   }
   return {
     build: steps,
-    copies,
+    copies: copied,
     health: JSON.parse(healthJson) as string[],
     command: JSON.parse(commandJson) as string[],
   };
