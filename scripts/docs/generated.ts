@@ -24,6 +24,8 @@ const POSTGRES = 'services/messaging/src/adapters/postgres';
 const REDIS = 'services/messaging/src/adapters/redis';
 const DISPATCHER = 'services/messaging/src/dispatcher';
 
+const HTTP_RATE_LIMITED = 'HTTP 429 `rate_limited`, with a hint';
+
 const CLIENT_ACTIONS: Record<protocol.CloseAction, string> = {
   retry: 'reconnects',
   refresh_token: 'gets a new token, then reconnects',
@@ -59,6 +61,8 @@ function protocolLimits(): string {
   const bytes = (value: number) => `${number(value)} bytes`;
   const ms = (value: number) => `${number(value)} ms`;
   const rate = (name: string) => number(constantIn(REALTIME, name));
+  const requests = (limit: { burst: number; perSecond: number }) =>
+    `${number(limit.burst)} at once, ${number(limit.perSecond)} a second`;
   return table(
     ['Bound', 'Value', 'Beyond it'],
     [
@@ -122,6 +126,8 @@ function protocolLimits(): string {
         number(constantIn(REALTIME, 'USER_CONNECTIONS_MAX')),
         'closed with 4430',
       ],
+      ['Messages that one user posts on a pod', requests(bounds.http.userPosts), HTTP_RATE_LIMITED],
+      ['Other calls under `/v1` of one user on a pod', requests(bounds.http.userCalls), HTTP_RATE_LIMITED],
     ],
   );
 }
@@ -225,6 +231,7 @@ function boundTable(): string {
       ],
       ['A `POST` is answered within', ms(intake.answerMaxMs), '`bounds.ts`'],
       ['Reads and membership changes under way over HTTP', number(http.callsInFlightMax), '`bounds.ts`'],
+      ['Users whose HTTP rates are remembered', number(http.userRatesMax), '`bounds.ts`'],
       [
         'Rounds that one dispatcher has under way, and buckets of one',
         `${constantIn(DISPATCHER, 'DISPATCH_LANES')} and ${constantIn(DISPATCHER, 'BUCKETS_PER_ROUND')}`,

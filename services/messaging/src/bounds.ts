@@ -50,6 +50,15 @@ export const bounds = {
     callsInFlightMax: 128,
     /** A call of the log that has not settled by then is answered `unavailable`. */
     callMaxMs: 5 * SECOND,
+    /**
+     * Messages that one user may post on one pod. Far above what people and their devices' queues come to, and room
+     * for a program that posts for many; below what a pod takes, so that a flood leaves room for everybody else.
+     */
+    userPosts: { burst: 2000, perSecond: 500 },
+    /** Reads and changes of conversations and members: each holds a connection to Postgres for a millisecond or more. */
+    userCalls: { burst: 1000, perSecond: 200 },
+    /** Users whose rates are remembered, of each kind: some 10 MB. Beyond them the longest idle starts anew. */
+    userRatesMax: 50_000,
     preflightMaxAgeSeconds: 600,
     retryAfterMs: 1 * SECOND,
   },
@@ -110,6 +119,8 @@ export function assertBounds({ intake, http, auth, shutdown }: typeof bounds = b
   );
   assert(intake.answerMaxMs < http.requestTimeoutMs, 'intake answers before the socket closes');
   assert(http.callMaxMs < http.requestTimeoutMs, 'reads answer before the socket closes');
+  for (const { burst, perSecond } of [http.userPosts, http.userCalls])
+    assert(burst >= perSecond, 'who keeps to the rate is never refused for a second that came at once');
   assert(http.headersTimeoutMs <= http.requestTimeoutMs, 'node demands it');
   assert(http.keepAliveTimeoutMs > MINUTE, 'load balancers keep idle connections for a minute');
   assert(auth.tokenMaxChars < http.headersMaxBytes, 'a longest token fits the headers');

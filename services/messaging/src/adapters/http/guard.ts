@@ -3,6 +3,7 @@ import { bounds } from '../../bounds.ts';
 import { originAllowed } from './origin.ts';
 import { sendProblem } from './problems.ts';
 import { bearerToken, type Identity, type TokenResult, type TokenVerifier } from './token-verifier.ts';
+import type { UserRates } from './user-rates.ts';
 
 /** The request's property that holds who asks. */
 export const IDENTITY = 'identity';
@@ -36,6 +37,15 @@ export function tokenGuard({ verifier }: GuardDeps) {
     // Most tokens are known, and known at once.
     if (result instanceof Promise) void result.then(finish);
     else finish(result);
+  };
+}
+
+/** Who asks too often is told when to come again, before anything of the body is read. Stands behind `tokenGuard`. */
+export function rateGuard(rates: UserRates) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const waitMs = rates.take(identityOf(request).userId);
+    if (waitMs > 0) sendProblem(reply, 'rate_limited', waitMs);
+    else done();
   };
 }
 

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { bounds } from '../../bounds.ts';
 import { systemClock } from '../../clock.ts';
 import { HttpClient } from '../../tests/support/http-client.ts';
 import { type HttpFixture, startHttpFixture } from '../../tests/support/http-fixture.ts';
+import { ManualClock } from '../../tests/support/manual-clock.ts';
 import { mintToken } from '../../tests/support/tokens.ts';
 import { createHttpServer } from './http-server.ts';
 import { routeList } from './routes.ts';
@@ -218,10 +220,39 @@ describe('requests are counted', () => {
     const fresh = await startHttpFixture();
     const { text } = await new HttpClient(fresh.url).request('GET', '/metrics');
     const series = '{route="/v1/conversations/{id}/messages",method="POST",status="STATUS"} 0';
-    for (const status of ['200', '201', '400', '401', '404', '409', '413', '415', '500', '503']) {
+    for (const status of ['200', '201', '400', '401', '404', '409', '413', '415', '429', '500', '503']) {
       expect(text).toContain(series.replace('STATUS', status));
     }
     await fresh.close();
+  });
+});
+
+describe('who asks too often', () => {
+  it.each([
+    ['posts', bounds.http.userPosts, 'POST', `/v1/conversations/${randomUUID()}/messages`],
+    ['calls', bounds.http.userCalls, 'GET', '/v1/conversations?limit=none'],
+  ] as const)('has so many %s, then 429 before the body is read', async (_, { burst }, method, path) => {
+    const clock = new ManualClock();
+    const other = await startHttpFixture({ clock });
+    const [mallory, bob] = [await other.as('mallory'), await other.as('bob')];
+    const ask = (user: HttpClient, rawBody: string) =>
+      user.request(method, path, method === 'GET' ? {} : { rawBody });
+    const answers = await Promise.all(Array.from({ length: burst }, () => ask(mallory, 'not JSON')));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400]));
+
+    const refused = await ask(mallory, 'not JSON');
+    expect(refused.problem).toMatchObject({ status: 429, code: 'rate_limited' });
+    const hintMs = refused.problem!.retry_after_ms!;
+    expect(hintMs).toBeGreaterThan(0);
+    expect(refused.headers).toMatchObject({ 'retry-after': '1', 'cache-control': 'no-store' });
+    // Of the other kind there is room, and everybody else has their own.
+    const answer = await (method === 'GET' ? mallory.postMessage(randomUUID()) : mallory.conversations());
+    expect(answer.status).toBe(method === 'GET' ? 404 : 200);
+    expect((await ask(bob, '{}')).status).toBe(400);
+
+    await clock.advance(hintMs);
+    expect((await ask(mallory, '{}')).status).toBe(400);
+    await other.close();
   });
 });
 

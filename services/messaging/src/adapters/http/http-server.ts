@@ -7,12 +7,13 @@ import type { Metrics } from '../../metrics.ts';
 import { CallGate } from './call-gate.ts';
 import { conversationRoutes, type ConversationRoutesDeps } from './conversation-routes.ts';
 import { fastifyApp } from './fastify-app.ts';
-import { type GuardDeps, isV1, originGuard, sendPreflight, tokenGuard } from './guard.ts';
+import { type GuardDeps, isV1, originGuard, rateGuard, sendPreflight, tokenGuard } from './guard.ts';
 import { messageRoutes, type MessageRoutesDeps } from './message-routes.ts';
 import { sendProblem } from './problems.ts';
 import { publicRoutes, type PublicRoutesDeps } from './public-routes.ts';
 import { requestMetrics } from './request-metrics.ts';
 import { isGuarded, type Operation, routeList } from './routes.ts';
+import { UserRates } from './user-rates.ts';
 
 export interface HttpServerDeps
   extends GuardDeps, ConversationRoutesDeps, MessageRoutesDeps, PublicRoutesDeps {
@@ -56,13 +57,18 @@ export function createHttpServer(deps: HttpServerDeps): FastifyInstance {
     ...messageRoutes(deps, gate),
     ...publicRoutes(deps),
   };
+  const { userPosts, userCalls, userRatesMax } = bounds.http;
   const guard = tokenGuard(deps);
+  const postRate = rateGuard(new UserRates(deps.clock, userPosts, userRatesMax));
+  const callRate = rateGuard(new UserRates(deps.clock, userCalls, userRatesMax));
   for (const route of routeList) {
     app.route({
       method: route.method,
       url: route.path.replace(/\{(\w+)\}/g, ':$1'),
       handler: handlers[route.operation],
-      ...(isGuarded(route) && { onRequest: guard }),
+      ...(isGuarded(route) && {
+        onRequest: [guard, route.operation === 'postMessage' ? postRate : callRate],
+      }),
       ...(route.operation === 'postMessage' && { bodyLimit: messageBodyMaxBytes }),
       ...((route.method === 'PUT' || route.method === 'DELETE') && { preHandler: refuseBody }),
     });

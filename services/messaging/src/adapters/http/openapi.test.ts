@@ -64,8 +64,6 @@ describe('the OpenAPI specification', () => {
       'bad_frame',
       'unknown_type',
       'scope_required',
-      // reserved: load is shed as `overloaded`
-      'rate_limited',
     ]);
     expect(ERROR_CODES.filter((code) => !named.has(code) && !elsewhere.has(code))).toEqual([]);
     expect([...elsewhere].filter((code) => named.has(code))).toEqual([]);

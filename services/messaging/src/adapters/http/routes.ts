@@ -32,6 +32,7 @@ const GUARDED: readonly ErrorCode[] = [
   'token_expired',
   'revoked',
   'origin_denied',
+  'rate_limited',
   'overloaded',
   'unavailable',
   'internal',
