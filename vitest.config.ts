@@ -6,10 +6,11 @@ const NEEDS_SERVERS = [
   'services/messaging/src/tests/{contract,integration}/**/*.test.ts',
   '{packages,services}/*/src/**/*.{pg,redis,servers}.test.ts',
   'deploy/src/**/*.servers.test.ts',
+  'examples/tests/*.servers.test.ts',
 ];
 
 /** In a real Chromium. */
-const NEEDS_BROWSER = '{apps,packages,services}/*/src/**/*.browser.test.ts';
+const NEEDS_BROWSER = '{{apps,packages,services}/*/src,examples/tests}/**/*.browser.test.ts';
 
 export default defineConfig({
   test: {

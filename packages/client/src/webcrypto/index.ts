@@ -8,6 +8,7 @@
  * key can write in another member's name, if the server plays along), and any way to hand out keys. For those, use
  * MLS behind the same interface.
  */
+export { keyLine, parseKeyFile } from './key-file.ts';
 export { ENCRYPTIONS_MAX, SCHEME, webCryptoCipher } from './webcrypto-cipher.ts';
 export {
   deriveKey,

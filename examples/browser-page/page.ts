@@ -1,0 +1,71 @@
+import { connect } from '@sanctum/client';
+import { indexedDbStorage } from '@sanctum/client/indexeddb';
+import { parseKeyFile, webCryptoCipher } from '@sanctum/client/webcrypto';
+
+/** A message as this device keeps it, beside its cursor. */
+interface Kept {
+  readonly messageId: string;
+  readonly sender: string;
+  readonly text: string;
+}
+
+// What stands behind # is sent to no server. It stands for however your application hands out its keys.
+const {
+  user = '',
+  conversation = '',
+  key = '',
+} = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+const [status, list, form, input] = ['status', 'messages', 'form', 'text'].map(
+  (id) => document.getElementById(id) as HTMLElement,
+) as [HTMLElement, HTMLElement, HTMLFormElement, HTMLInputElement];
+
+try {
+  await open();
+} catch (error) {
+  status.textContent = `This page cannot be opened: ${(error as Error).message}`;
+}
+
+async function open(): Promise<void> {
+  const storage = await indexedDbStorage(user);
+  const prefix = `message/${conversation}/`;
+  for (const [, message] of await storage.entries(prefix)) show(message as Kept);
+
+  const client = await connect({
+    url: location.origin,
+    userId: user,
+    token: async () => (await fetch(`/token?user=${encodeURIComponent(user)}`)).text(),
+    storage,
+    cipher: webCryptoCipher({ keys: parseKeyFile(key), storage }),
+    begin: 'start',
+  });
+  client.on('message', async ({ conversationId, seq, messageId, sender = '?', ...content }, tx) => {
+    if (conversationId !== conversation) return;
+    const text = content.readable ? content.text : 'This message cannot be read.';
+    // Stored in the transaction of the cursor: after any crash each message is there once.
+    await tx.put(prefix + String(seq).padStart(16, '0'), { messageId, sender, text });
+    show({ messageId, sender, text });
+  });
+  // A message shows at once, and settles when it has its place.
+  client.on('outgoing', ({ messageId, content, state }) => {
+    if (state.kind === 'queued')
+      show({ messageId, sender: user, text: new TextDecoder().decode(content) }, true);
+    if (state.kind === 'refused') show({ messageId, sender: user, text: `not sent: ${state.error.message}` });
+  });
+  client.on('status', (now) => {
+    status.textContent = now.state === 'waiting' ? `offline: ${now.why}` : `${user} is ${now.state}`;
+  });
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void client.send(conversation, input.value);
+    form.reset();
+  });
+}
+
+/** Shows a message, or shows it anew at the end. */
+function show({ messageId, sender, text }: Kept, isWaiting = false): void {
+  const item = document.getElementById(messageId) ?? document.createElement('li');
+  item.id = messageId;
+  item.className = isWaiting ? 'waiting' : '';
+  item.textContent = `${sender}: ${text}`;
+  list.append(item);
+}

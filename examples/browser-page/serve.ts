@@ -1,0 +1,14 @@
+/** Serves the page to two people of a new conversation, and prints their links. */
+import { Conversations } from '@sanctum/client';
+import { keyLine } from '@sanctum/client/webcrypto';
+import { login, serviceUrl } from '../service.ts';
+import { servePage } from './serve-page.ts';
+
+const conversations = new Conversations({ url: serviceUrl, token: () => login('alice') });
+const { conversationId: conversation } = await conversations.create({ members: ['bob'] });
+const key = keyLine();
+const page = await servePage({ root: import.meta.dirname, port: Number(process.env['PORT'] ?? 5173) });
+for (const user of ['alice', 'bob']) {
+  console.log(`${user}: ${page.url}/#${new URLSearchParams({ user, conversation, key }).toString()}`);
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void page.close());
