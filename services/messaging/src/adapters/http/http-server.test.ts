@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { bounds } from '../../bounds.ts';
 import { systemClock } from '../../clock.ts';
 import { HttpClient } from '../../tests/support/http-client.ts';
 import { type HttpFixture, startHttpFixture } from '../../tests/support/http-fixture.ts';
@@ -228,12 +227,14 @@ describe('requests are counted', () => {
 });
 
 describe('who asks too often', () => {
+  const rates = { userPosts: { burst: 8, perSecond: 4 }, userCalls: { burst: 6, perSecond: 3 } };
+
   it.each([
-    ['posts', bounds.http.userPosts, 'POST', `/v1/conversations/${randomUUID()}/messages`],
-    ['calls', bounds.http.userCalls, 'GET', '/v1/conversations?limit=none'],
+    ['posts', rates.userPosts, 'POST', `/v1/conversations/${randomUUID()}/messages`],
+    ['calls', rates.userCalls, 'GET', '/v1/conversations?limit=none'],
   ] as const)('has so many %s, then 429 before the body is read', async (_, { burst }, method, path) => {
     const clock = new ManualClock();
-    const other = await startHttpFixture({ clock });
+    const other = await startHttpFixture({ clock, rates });
     const [mallory, bob] = [await other.as('mallory'), await other.as('bob')];
     const ask = (user: HttpClient, rawBody: string) =>
       user.request(method, path, method === 'GET' ? {} : { rawBody });

@@ -13,7 +13,7 @@ import { sendProblem } from './problems.ts';
 import { publicRoutes, type PublicRoutesDeps } from './public-routes.ts';
 import { requestMetrics } from './request-metrics.ts';
 import { isGuarded, type Operation, routeList } from './routes.ts';
-import { UserRates } from './user-rates.ts';
+import { type RateLimit, UserRates } from './user-rates.ts';
 
 export interface HttpServerDeps
   extends GuardDeps, ConversationRoutesDeps, MessageRoutesDeps, PublicRoutesDeps {
@@ -23,6 +23,8 @@ export interface HttpServerDeps
   /** undefined: the same origin only. */
   readonly allowedOrigins: readonly string[] | undefined;
   readonly maxClients: number;
+  /** Smaller ones than `bounds.http` has, where a test wants to reach them. */
+  readonly rates?: Readonly<Record<'userPosts' | 'userCalls', RateLimit>>;
 }
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
@@ -57,10 +59,10 @@ export function createHttpServer(deps: HttpServerDeps): FastifyInstance {
     ...messageRoutes(deps, gate),
     ...publicRoutes(deps),
   };
-  const { userPosts, userCalls, userRatesMax } = bounds.http;
   const guard = tokenGuard(deps);
-  const postRate = rateGuard(new UserRates(deps.clock, userPosts, userRatesMax));
-  const callRate = rateGuard(new UserRates(deps.clock, userCalls, userRatesMax));
+  const { userPosts, userCalls } = deps.rates ?? bounds.http;
+  const rate = (limit: RateLimit) => rateGuard(new UserRates(deps.clock, limit, bounds.http.userRatesMax));
+  const [postRate, callRate] = [rate(userPosts), rate(userCalls)];
   for (const route of routeList) {
     app.route({
       method: route.method,
