@@ -2,6 +2,8 @@ import { bounds } from '../../services/messaging/src/bounds.ts';
 import { variables, type VariableName } from '../../services/messaging/src/config-variables.ts';
 import { createMetrics } from '../../services/messaging/src/metrics.ts';
 import * as protocol from '../../packages/protocol/src/index.ts';
+import { adminRouteList } from '../../services/messaging/src/adapters/http/admin/admin-operations.ts';
+import { type AdminSchemaName, adminSchemas } from '../../packages/protocol/src/admin.ts';
 import { guaranteeRegions } from './guarantees.ts';
 import { constantIn, postgresPools } from './source-facts.ts';
 import { number, table } from './tables.ts';
@@ -12,6 +14,7 @@ export const regions: Readonly<Record<string, () => string | Promise<string>>> =
   'close-codes': closeCodes,
   'error-codes': errorCodes,
   'protocol-limits': protocolLimits,
+  'admin-calls': adminCalls,
   variables: variableTable,
   metrics: metricTable,
   'postgres-pools': poolTable,
@@ -55,6 +58,26 @@ function errorCodes(): string {
     protocol.ERRORS[code].title,
   ]);
   return table(['Code', 'HTTP status', 'Meaning'], rows);
+}
+
+function adminCalls(): string {
+  const rows = adminRouteList.map(({ method, path, query, body, summary, answers }) => {
+    const named = [query, body?.schema].map((name) => (name === undefined ? [] : fieldsOf(name)));
+    const parameters = named[0]!.length === 0 ? '' : `?${named[0]!.map((name) => `${name}=`).join('&')}`;
+    const fields = named[1]!.length === 0 ? '' : ` \`{${named[1]!.join(', ')}}\``;
+    const statuses = answers.map(({ status }) => status).join(', ');
+    return [`\`${method} ${path}${parameters}\`${fields}`, statuses, summary];
+  });
+  return table(['Call', 'Status', 'Answers'], rows);
+}
+
+/** As the schema has them; `?` behind what may be left out of a body. */
+function fieldsOf(name: AdminSchemaName): string[] {
+  const schema = adminSchemas[name];
+  const isQuery = name.endsWith('Query');
+  return Object.entries('shape' in schema ? schema.shape : {}).map(([field, { safeParse }]) =>
+    isQuery || !safeParse(undefined).success ? field : `${field}?`,
+  );
 }
 
 function protocolLimits(): string {

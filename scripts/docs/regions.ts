@@ -6,6 +6,7 @@ import { root } from './source-facts.ts';
 /** The documents that hold generated parts: `<!-- generated: NAME -->` … `<!-- end: NAME -->`. */
 export const DOCUMENTS = [
   'ARCHITECTURE.md',
+  'docs/admin.md',
   'docs/configuration.md',
   'docs/guarantees.md',
   'docs/metrics.md',

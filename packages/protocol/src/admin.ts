@@ -8,6 +8,7 @@ export * from './admin/controls.ts';
 export * from './admin/dead-letters.ts';
 export * from './admin/jobs.ts';
 export * from './admin/pipeline.ts';
+export * from './admin/registry.ts';
 export * from './admin/revocations.ts';
 export * from './admin/storage.ts';
 export * from './admin/trace.ts';

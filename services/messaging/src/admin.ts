@@ -136,7 +136,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
     log,
     verifier: deps.verifier,
     consoleFolder: CONSOLE_FOLDER,
-    routes: [
+    handlers: {
       ...pipelineRoutes({
         pod: podName,
         watch,
@@ -159,7 +159,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
         partitions: config.stream.partitions,
         retention: config.retention,
       }),
-    ],
+    },
   });
 
   async function figures(): Promise<PodFigures> {

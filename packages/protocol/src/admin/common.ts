@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from '../limits.ts';
-import { pageCursor, seqText, userId } from '../schemas/scalars.ts';
+import { pageCursor, pageLimit, userId } from '../schemas/scalars.ts';
 
 /** Scalars that several of the admin API's schemas share. */
 
@@ -21,9 +20,12 @@ export const reason = z
   .max(500)
   .regex(/^[^\p{Cc}]*$/u);
 
-export const limit = seqText.pipe(z.int().min(1).max(PAGE_LIMIT_MAX)).default(PAGE_LIMIT_DEFAULT);
+export const limit = pageLimit;
 export const cursor = pageCursor;
 export const nextCursor = pageCursor.nullable();
 
 /** `true` or `false` in a query string. */
-export const flagText = z.enum(['true', 'false']).transform((value) => value === 'true');
+export const flagText = z
+  .enum(['true', 'false'])
+  .transform((value) => value === 'true')
+  .meta({ parameter: { type: 'boolean' } });

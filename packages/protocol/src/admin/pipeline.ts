@@ -99,10 +99,21 @@ export const pipeline = z.object({
 export type Pipeline = z.output<typeof pipeline>;
 
 export const HISTORY_MINUTES_MAX = 30;
+const HISTORY_MINUTES_DEFAULT = 15;
 
 /** `GET /admin/v1/pipeline/history` */
 export const pipelineHistoryQuery = z.object({
-  minutes: seqText.pipe(z.int().min(1).max(HISTORY_MINUTES_MAX)).default(15),
+  minutes: seqText
+    .pipe(z.int().min(1).max(HISTORY_MINUTES_MAX))
+    .default(HISTORY_MINUTES_DEFAULT)
+    .meta({
+      parameter: {
+        type: 'integer',
+        minimum: 1,
+        maximum: HISTORY_MINUTES_MAX,
+        default: HISTORY_MINUTES_DEFAULT,
+      },
+    }),
 });
 
 /** A moment of the past, over all pods: rates a second, latencies in milliseconds. */

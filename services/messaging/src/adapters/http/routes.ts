@@ -1,29 +1,10 @@
 import type { ErrorCode } from '@sanctum/protocol';
 import type { httpSchemas } from '@sanctum/protocol/schemas';
 import * as examples from './examples.ts';
+import type { AnswerSpec, RouteSpec as Route } from './route-spec.ts';
 
 export type SchemaName = keyof typeof httpSchemas;
-
-/** A route as the server serves it, the specification describes it, and metrics count it. */
-export interface RouteSpec {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  readonly path: string;
-  readonly summary: string;
-  readonly params?: SchemaName;
-  readonly query?: SchemaName;
-  readonly body?: { readonly schema: SchemaName; readonly example: unknown };
-  readonly answers: readonly AnswerSpec[];
-  readonly problems: readonly ErrorCode[];
-}
-
-export interface AnswerSpec {
-  readonly status: number;
-  readonly description: string;
-  /** A schema's name, or the media type of anything that is not described further. */
-  readonly content?:
-    { readonly schema: SchemaName; readonly example: unknown } | { readonly mediaType: string };
-  readonly headers?: readonly string[];
-}
+export type RouteSpec = Route<SchemaName>;
 
 /** What every route behind a token may answer. */
 const GUARDED: readonly ErrorCode[] = [
@@ -183,6 +164,8 @@ function json(status: number, description: string, schema: SchemaName, example: 
 }
 
 function open(path: string, summary: string, mediaType: string) {
-  const answers: readonly AnswerSpec[] = [{ status: 200, description: summary, content: { mediaType } }];
+  const answers: readonly AnswerSpec<SchemaName>[] = [
+    { status: 200, description: summary, content: { mediaType } },
+  ];
   return { method: 'GET', path, summary, answers, problems: [] } as const;
 }

@@ -5,9 +5,11 @@ import type { Log } from '../../../log.ts';
 import { fastifyApp } from '../fastify-app.ts';
 import { identityOf, tokenGuard } from '../guard.ts';
 import { originAllowed } from '../origin.ts';
-import { sendProblem } from '../problems.ts';
+import { sendJson, sendProblem } from '../problems.ts';
 import type { TokenVerifier } from '../token-verifier.ts';
-import type { AdminRoute } from './admin-route.ts';
+import { adminOpenapi } from './admin-openapi.ts';
+import { type AdminOperation, adminRouteList } from './admin-operations.ts';
+import type { AdminHandler } from './admin-route.ts';
 import { consoleFiles } from './console-files.ts';
 
 const API = '/admin/v1';
@@ -32,7 +34,8 @@ const HEADERS = {
 export function createAdminServer(options: {
   readonly log: Log;
   readonly verifier: TokenVerifier;
-  readonly routes: readonly AdminRoute[];
+  /** Of every operation but the specification itself. */
+  readonly handlers: Readonly<Record<Exclude<AdminOperation, 'getOpenapi'>, AdminHandler>>;
   /** The console as it was built; where there is none, `/` says so. */
   readonly consoleFolder: URL;
 }): FastifyInstance {
@@ -46,8 +49,14 @@ export function createAdminServer(options: {
     else sendProblem(reply, 'origin_denied');
   });
   const guard = [tokenGuard({ verifier: options.verifier }), scopeGuard];
-  for (const { method, path, handler } of options.routes) {
-    app.route({ method, url: `${API}${path}`, handler, onRequest: guard });
+  const openapiJson = JSON.stringify(adminOpenapi);
+  const handlers: Record<AdminOperation, AdminHandler> = {
+    ...options.handlers,
+    getOpenapi: (_request, reply) => sendJson(reply, 200, openapiJson),
+  };
+  for (const { method, path, operation } of adminRouteList) {
+    const url = path.replace(/\{(\w+)\}/g, ':$1');
+    app.route({ method, url, handler: handlers[operation], onRequest: guard });
   }
   const files = consoleFiles(options.consoleFolder);
   app.get('/', files);

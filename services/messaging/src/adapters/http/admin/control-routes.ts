@@ -1,19 +1,10 @@
-import {
-  type Controls,
-  putControl,
-  revocationBody,
-  revocationsQuery,
-  type Revocations,
-  type Revoked,
-  auditQuery,
-  type Audit,
-} from '@sanctum/protocol/admin';
+import { type Controls, type Revocations, type Revoked, type Audit } from '@sanctum/protocol/admin';
 import type { ControlWatch } from '../../../operations/control-watch.ts';
 import type { Fleet } from '../../../operations/fleet.ts';
 import type { PodBus } from '../../../operations/pod-bus.ts';
 import type { PodQuestions } from '../../../operations/pod-questions.ts';
 import type { PostgresOperatorLog } from '../../postgres/operator-log.ts';
-import { adminRoute, type AdminRoute } from './admin-route.ts';
+import { adminHandlers } from './admin-route.ts';
 import { decodePlace, encodePlace } from './places.ts';
 
 /** Pauses, revocations, and the record of everything that operators change. */
@@ -23,7 +14,7 @@ export function controlRoutes(deps: {
   readonly bus: PodBus;
   readonly fleet: Fleet;
   readonly questions: PodQuestions;
-}): AdminRoute[] {
+}) {
   const { operatorLog, watch, bus, fleet, questions } = deps;
 
   /** This pod at once, the others by a word on the bus; whoever misses it looks by itself. */
@@ -44,15 +35,15 @@ export function controlRoutes(deps: {
     };
   }
 
-  return [
-    adminRoute('GET', '/controls', {}, async () => ({ body: await controls() })),
-    adminRoute('PUT', '/controls', { body: putControl }, async ({ body, by }) => {
+  return adminHandlers({
+    getControls: async () => ({ body: await controls() }),
+    async putControl({ body, by }) {
       const { stage, paused, reason, expires_in_seconds: expiresInSeconds } = body;
       await operatorLog.setControl({ stage, paused, reason, by, expiresInSeconds });
       await tellPods();
       return { body: await controls() };
-    }),
-    adminRoute('POST', '/revocations', { body: revocationBody }, async ({ body, by }) => {
+    },
+    async revoke({ body, by }) {
       const kind = body.sid === undefined ? 'user' : 'login';
       const subject = (body.sid ?? body.user_id)!;
       const { answers } = await questions.ask({ about: 'logins', kind, subject });
@@ -61,8 +52,8 @@ export function controlRoutes(deps: {
       const connections = answers.reduce((sum, { count = 0 }) => sum + count, 0);
       const answer: Revoked = { ...revocation, connections };
       return { status: 201, body: answer };
-    }),
-    adminRoute('GET', '/revocations', { query: revocationsQuery }, async ({ query }) => {
+    },
+    async listRevocations({ query }) {
       const { limit, cursor } = query;
       const found = await operatorLog.revocations(decodePlace(cursor), limit + 1);
       const page = found.slice(0, limit);
@@ -71,8 +62,8 @@ export function controlRoutes(deps: {
         next_cursor: found.length > limit ? encodePlace(page.at(-1)!.version) : null,
       };
       return { body };
-    }),
-    adminRoute('GET', '/audit', { query: auditQuery }, async ({ query }) => {
+    },
+    async listAudit({ query }) {
       const { limit, cursor } = query;
       const found = await operatorLog.audit(decodePlace(cursor), limit + 1);
       const entries = found.slice(0, limit);
@@ -81,6 +72,6 @@ export function controlRoutes(deps: {
         next_cursor: found.length > limit ? encodePlace(entries.at(-1)!.id) : null,
       };
       return { body };
-    }),
-  ];
+    },
+  });
 }

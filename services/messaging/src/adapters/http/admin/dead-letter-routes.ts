@@ -1,12 +1,4 @@
-import {
-  type DeadLetters,
-  deadLettersQuery,
-  type JobEstimate,
-  jobParams,
-  type Jobs,
-  replayBody,
-  requeueBody,
-} from '@sanctum/protocol/admin';
+import { type DeadLetters, type JobEstimate, type Jobs } from '@sanctum/protocol/admin';
 import type { Clock } from '../../../clock.ts';
 import type { PodQuestions } from '../../../operations/pod-questions.ts';
 import type { PostgresDeadLetters } from '../../postgres/dead-letters.ts';
@@ -14,7 +6,7 @@ import type { OperatorJobs } from '../../postgres/operator-jobs.ts';
 import { startReplay, startRequeue } from '../../postgres/operator-work.ts';
 import type { PostgresReplayLog } from '../../postgres/replay-log.ts';
 import { ProblemError } from '../problems.ts';
-import { adminRoute, type AdminRoute } from './admin-route.ts';
+import { adminHandlers } from './admin-route.ts';
 import { decodePlace, encodePlace } from './places.ts';
 
 /** What died, what is sent again, and the long work of doing so. */
@@ -24,7 +16,7 @@ export function deadLetterRoutes(deps: {
   readonly jobs: OperatorJobs;
   readonly questions: PodQuestions;
   readonly clock: Clock;
-}): AdminRoute[] {
+}) {
   const { deadLetters, replays, jobs, questions, clock } = deps;
 
   async function clientsOf(conversationIds: readonly string[]): Promise<number> {
@@ -33,8 +25,8 @@ export function deadLetterRoutes(deps: {
     return answers.reduce((sum, { count = 0 }) => sum + count, 0);
   }
 
-  return [
-    adminRoute('GET', '/dead-letters', { query: deadLettersQuery }, async ({ query }) => {
+  return adminHandlers({
+    async listDeadLetters({ query }) {
       const { kind, cause, conversation_id: conversationId, cursor, limit } = query;
       const before = decodePlace(cursor);
       const [found, causes] = await Promise.all([
@@ -49,9 +41,9 @@ export function deadLetterRoutes(deps: {
         total: causes.reduce((sum, { count }) => sum + count, 0),
       };
       return { body };
-    }),
+    },
 
-    adminRoute('POST', '/dead-letters/requeue', { body: requeueBody }, async ({ body, by }) => {
+    async requeueDeadLetters({ body, by }) {
       const { kind, ids, cause, conversation_id: conversationId, dry_run: dryRun, reason } = body;
       if (ids?.some((id) => !/^[1-9]\d{0,15}$/.test(id))) throw new ProblemError('invalid_body');
       const filter = { ids, cause, conversationId };
@@ -65,9 +57,9 @@ export function deadLetterRoutes(deps: {
         { kind, filter, estimate: { messages: estimate.messages, lastId }, by, reason },
       );
       return { status: 202, body: job };
-    }),
+    },
 
-    adminRoute('POST', '/replays', { body: replayBody }, async ({ body, by }) => {
+    async startReplay({ body, by }) {
       const { conversation_id: conversationId, dry_run: dryRun, reason } = body;
       const until = body.until === undefined ? clock.now() : Date.parse(body.until);
       const range = { conversationId, since: Date.parse(body.since), until };
@@ -78,21 +70,21 @@ export function deadLetterRoutes(deps: {
       }
       const job = await startReplay({ jobs, replays }, { range, estimate, by, reason });
       return { status: 202, body: job };
-    }),
+    },
 
-    adminRoute('GET', '/jobs', {}, async () => {
+    async listJobs() {
       const body: Jobs = { jobs: await jobs.list() };
       return { body };
-    }),
-    adminRoute('GET', '/jobs/:job_id', { params: jobParams }, async ({ params }) => {
+    },
+    async getJob({ params }) {
       const job = await jobs.get(params.job_id);
       if (job === undefined) throw new ProblemError('not_found');
       return { body: job };
-    }),
-    adminRoute('DELETE', '/jobs/:job_id', { params: jobParams }, async ({ params, by }) => {
+    },
+    async stopJob({ params, by }) {
       const job = await jobs.stop(params.job_id, by);
       if (job === undefined) throw new ProblemError('not_found');
       return { body: job };
-    }),
-  ];
+    },
+  });
 }

@@ -1,4 +1,4 @@
-import { type Connections, connectionsQuery, traceParams, traceQuery } from '@sanctum/protocol/admin';
+import { type Connections } from '@sanctum/protocol/admin';
 import type { Fleet } from '../../../operations/fleet.ts';
 import type { PodQuestions } from '../../../operations/pod-questions.ts';
 import type { PostgresPool } from '../../postgres/pool.ts';
@@ -7,7 +7,7 @@ import type { StreamInspector } from '../../redis/stream-inspector.ts';
 import { traceWhole } from '../../trace.ts';
 import { decodeCursor, encodeCursor } from '../page-cursor.ts';
 import { ProblemError } from '../problems.ts';
-import { adminRoute, type AdminRoute } from './admin-route.ts';
+import { adminHandlers } from './admin-route.ts';
 
 /** Looking into things: a message's way, connections, partitions, the stream's groups. Nothing is changed. */
 export function inspectionRoutes(deps: {
@@ -17,25 +17,20 @@ export function inspectionRoutes(deps: {
   readonly questions: PodQuestions;
   readonly partitions: number;
   readonly retention: { readonly outboxDays: number; readonly dlqDays: number };
-}): AdminRoute[] {
+}) {
   const { pool, inspector, fleet, questions, partitions, retention } = deps;
 
-  return [
-    adminRoute(
-      'GET',
-      '/messages/:message_id/trace',
-      { params: traceParams, query: traceQuery },
-      async ({ params, query }) => {
-        const body = await traceWhole(
-          { pool, inspector, questions, partitions },
-          { messageId: params.message_id, conversationId: query.conversation_id },
-        );
-        if (body === undefined) throw new ProblemError('not_found');
-        return { body };
-      },
-    ),
+  return adminHandlers({
+    async traceMessage({ params, query }) {
+      const body = await traceWhole(
+        { pool, inspector, questions, partitions },
+        { messageId: params.message_id, conversationId: query.conversation_id },
+      );
+      if (body === undefined) throw new ProblemError('not_found');
+      return { body };
+    },
 
-    adminRoute('GET', '/connections', { query: connectionsQuery }, async ({ query }) => {
+    async listConnections({ query }) {
       const { pod, state, slow, user_id: userId, cursor, limit } = query;
       const after = cursor === undefined ? undefined : decodeCursor(cursor, isConnectionId);
       if (cursor !== undefined && after === undefined) throw new ProblemError('invalid_parameter');
@@ -55,10 +50,10 @@ export function inspectionRoutes(deps: {
         pods_missing: [...missing],
       };
       return { body };
-    }),
+    },
 
-    adminRoute('GET', '/partitions', {}, async () => ({ body: await viewStorage(pool, retention) })),
-    adminRoute('GET', '/consumers', {}, async () => {
+    getPartitions: async () => ({ body: await viewStorage(pool, retention) }),
+    async getConsumers() {
       const alive = new Set(
         fleet
           .alive()
@@ -66,8 +61,8 @@ export function inspectionRoutes(deps: {
           .map(({ name }) => name),
       );
       return { body: await inspector.groups((consumer) => alive.has(consumer)) };
-    }),
-  ];
+    },
+  });
 }
 
 function isConnectionId(key: unknown): key is string {
