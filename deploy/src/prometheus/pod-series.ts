@@ -58,6 +58,7 @@ const EVERY_POD_GAUGES = {
   defaultRows: 'messaging_outbox_default_partition_rows',
   daysAhead: 'messaging_outbox_partitions_ahead_days',
   paused: 'messaging_control_paused{stage="dispatcher"}',
+  clockOffset: 'messaging_clock_offset_seconds',
   pausedSince: 'messaging_control_paused_since_timestamp_seconds{stage="dispatcher"}',
 } as const;
 

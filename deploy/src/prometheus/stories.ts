@@ -208,6 +208,20 @@ export const stories: Readonly<Record<string, Story>> = {
       '65m': SILENT,
     },
   },
+  'the clock of one pod runs behind, and is set right': {
+    pods: {
+      a: [during(50, busy)],
+      b: [during(20, busy), during(15, { ...busy, clockOffset: -3 }), during(15, busy)],
+    },
+    firing: { '28m': SILENT, '33m': ['PodClockOff'], '40m': SILENT },
+  },
+  'a clock is a second ahead, and another one is stepped': {
+    pods: {
+      a: [during(40, { ...busy, clockOffset: 1 })],
+      b: [during(20, busy), during(5, { ...busy, clockOffset: 30 }), during(15, busy)],
+    },
+    firing: { '24m': SILENT, '39m': SILENT },
+  },
   'rows wait': {
     pods: { a: [during(20, busy), during(15, { ...busy, oldestPending: 45 })] },
     firing: { '23m': SILENT, '30m': ['OutboxOldestPendingRow'] },

@@ -42,6 +42,9 @@ describe('who may', () => {
     });
     expect((await operator.http.request('DELETE', '/admin/v1/pipeline')).status).toBe(405);
     expect((await operator.http.request('GET', '/admin/v1/nothing')).status).toBe(404);
+    expect((await anyone.request('GET', '/admin/v1/openapi.json')).status).toBe(401);
+    const spec = await operator.get<{ openapi: string; paths: object }>('/openapi.json');
+    expect(spec).toMatchObject({ openapi: '3.1.0', paths: { '/admin/v1/controls': { put: {} } } });
     anyone.close();
   });
 
@@ -50,7 +53,7 @@ describe('who may', () => {
       pods[0]!.httpUrl,
       await mintToken({ sub: 'o', scope: 'messaging:operate' }),
     );
-    for (const path of ['/admin/v1/pipeline', '/admin/v1/controls', '/admin/v1/audit']) {
+    for (const path of ['pipeline', 'controls', 'audit', 'openapi.json'].map((name) => `/admin/v1/${name}`)) {
       expect((await client.request('GET', path)).status).toBe(404);
     }
     client.close();
