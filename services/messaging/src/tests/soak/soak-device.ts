@@ -83,11 +83,14 @@ export class SoakDevice {
   async renew(token: string): Promise<void> {
     const socket = this.#socket;
     if (socket?.readyState !== WebSocket.OPEN) return;
+    let stopListening = () => {};
     await within(`${this.name} to be authenticated`, (resolve) => {
       this.#onAuthenticated = resolve;
       socket.once('close', resolve);
+      stopListening = () => socket.off('close', resolve);
       socket.send(JSON.stringify({ type: 'auth', token }));
     });
+    stopListening();
     this.#onAuthenticated = undefined;
   }
 
