@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { cleanEnvironment, root, say } from './workspace.mjs';
 
@@ -38,15 +38,34 @@ function buildPage(name, app) {
 
 function fingerprint(app) {
   const hash = createHash('sha256').update(readFileSync(path.join(root, 'pnpm-lock.yaml')));
-  const files = [
-    'index.html',
-    'vite.config.ts',
-    'package.json',
-    ...filesIn(app, 'src'),
-    ...filesIn(app, 'public'),
-  ];
-  for (const file of files) hash.update(file).update(readFileSync(path.join(app, file)));
+  for (const file of ['index.html', 'vite.config.ts', ...filesIn(app, 'public')]) add(app, file);
+  for (const folder of withDependencies(app)) {
+    for (const file of ['package.json', ...filesIn(folder, 'src'), ...stylesIn(folder)]) add(folder, file);
+  }
   return hash.digest('hex');
+
+  function add(folder, file) {
+    hash.update(file).update(readFileSync(path.join(folder, file)));
+  }
+}
+
+/** The folders of a package and of those of this workspace that go into its build. */
+function withDependencies(folder, found = new Set([folder])) {
+  const { dependencies = {} } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  for (const [name, version] of Object.entries(dependencies)) {
+    if (!version.startsWith('workspace:')) continue;
+    const dependency = realpathSync(path.join(folder, 'node_modules', name));
+    if (found.has(dependency)) continue;
+    withDependencies(dependency, found.add(dependency));
+  }
+  return found;
+}
+
+/** Of a package that is nothing but styles. */
+function stylesIn(folder) {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.css'))
+    .sort();
 }
 
 /** Paths below `folder`, relative to the app, in a fixed order. */

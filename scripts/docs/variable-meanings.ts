@@ -43,6 +43,9 @@ export const meanings: Record<VariableName, string> = {
   JWT_PUBLIC_KEY: 'The public key that verifies tokens; `\\n` stands for a line end',
   JWT_SECRET: 'The secret of HS256 tokens. Outside production one is made and kept in `.sanctum/jwt-secret`',
 
+  DEMO_TOKENS:
+    'Whether anybody gets a token of ten minutes for a user id that begins with `demo-`, for the [demo](demo.md). For development: refused in production, and without `JWT_SECRET`',
+
   PAYLOAD_MAX_BYTES: 'Largest ciphertext, decoded',
   OUTBOX_RETENTION_DAYS: 'Whole days for which messages are kept, see [operations](operations.md#retention)',
   DLQ_RETENTION_DAYS: 'The same for dead rows and for stream entries that no consumer could use',

@@ -86,6 +86,10 @@ export const bounds = {
     keysFirstCooldownMs: 1 * SECOND,
     retryAfterMs: 2 * SECOND,
   },
+  demo: {
+    /** Of a token that anybody gets: long enough to look around between renewals. */
+    tokenLifetimeMs: 10 * MINUTE,
+  },
   log: {
     valueMaxChars: 200,
     listMax: 64,

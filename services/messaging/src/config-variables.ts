@@ -63,6 +63,7 @@ export const variables = {
   JWT_JWKS_URL: url(['http:', 'https:'], 'an http:// or https:// URL'),
   JWT_PUBLIC_KEY: publicKey(),
   JWT_SECRET: secret(),
+  DEMO_TOKENS: flag(false),
 
   PAYLOAD_MAX_BYTES: integer(PAYLOAD_MAX_BYTES_DEFAULT, { min: 1, max: PAYLOAD_MAX_BYTES_LIMIT }),
   OUTBOX_RETENTION_DAYS: integer(7, { min: 1, max: 3650 }),

@@ -53,6 +53,7 @@ describe('defaults', () => {
       },
       http: { host: '0.0.0.0', port: 8083, adminPort: 8084 },
       websocket: { heartbeatMs: 30_000, maxClients: 10_000, allowedOrigins: undefined },
+      demo: { issuesTokens: false },
       retention: { outboxDays: 7, dlqDays: 30 },
       payloadMaxBytes: 65_536,
       shutdownGraceMs: 25_000,
@@ -140,6 +141,22 @@ describe('given values', () => {
   it('warn of keys that come in the clear in production', () => {
     const JWT_JWKS_URL = 'http://id.example/jwks';
     expect(load({ ...PRODUCTION, JWT_SECRET: undefined, JWT_JWKS_URL }).warnings).toHaveLength(1);
+  });
+});
+
+describe('tokens for the demo', () => {
+  it('are given out where that was asked for', () => {
+    expect(load({ ...URLS, DEMO_TOKENS: 'true' }).demo).toEqual({ issuesTokens: true });
+  });
+
+  it('are refused in production, and where a public key verifies', () => {
+    expect(linesOf({ ...PRODUCTION, DEMO_TOKENS: 'true' })).toEqual([
+      'DEMO_TOKENS: given "true"; allowed: false in production, since anybody could log in',
+    ]);
+    expect(linesOf({ ...URLS, DEMO_TOKENS: 'true', JWT_JWKS_URL: 'https://id.example/jwks' })).toEqual([
+      'DEMO_TOKENS: given "true"; allowed: false with a public key, which signs no tokens',
+    ]);
+    expect(load({ ...PRODUCTION, DEMO_TOKENS: 'false' }).demo).toEqual({ issuesTokens: false });
   });
 });
 

@@ -58,6 +58,13 @@ export function loadConfig(env: Environment, options: { readonly stateFolder?: s
   if (values.HTTP_PORT !== undefined && values.HTTP_PORT !== 0 && values.HTTP_PORT === values.ADMIN_PORT) {
     lines.push(`ADMIN_PORT: ${shown('ADMIN_PORT', env)}; allowed: another port than HTTP_PORT`);
   }
+  if (values.DEMO_TOKENS === true && (isProduction || keys.some((name) => name !== 'JWT_SECRET'))) {
+    lines.push(
+      isProduction
+        ? 'DEMO_TOKENS: given "true"; allowed: false in production, since anybody could log in'
+        : 'DEMO_TOKENS: given "true"; allowed: false with a public key, which signs no tokens',
+    );
+  }
   if (values.REDIS_CLUSTER === true) {
     lines.push(
       'REDIS_CLUSTER: given "true"; allowed: false, since this version does not speak to a Redis Cluster',
@@ -110,6 +117,7 @@ export function loadConfig(env: Environment, options: { readonly stateFolder?: s
       audience: all.JWT_AUDIENCE ?? 'sanctum-messaging',
       key: verifyingKey(all, options.stateFolder),
     },
+    demo: { issuesTokens: all.DEMO_TOKENS },
     retention: { outboxDays: all.OUTBOX_RETENTION_DAYS, dlqDays: all.DLQ_RETENTION_DAYS },
     payloadMaxBytes: all.PAYLOAD_MAX_BYTES,
     shutdownGraceMs: all.SHUTDOWN_GRACE_MS,

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { tooLargeAbove } from '@sanctum/protocol';
 import { makeAdmin } from './admin.ts';
+import type { DemoSigning } from './adapters/http/demo-routes.ts';
 import { createHttpServer } from './adapters/http/http-server.ts';
 import { originAllowed } from './adapters/http/origin.ts';
 import { createTokenVerifier } from './adapters/http/token-verifier.ts';
@@ -40,6 +41,7 @@ import { Epochs } from './realtime/epochs.ts';
 import { Hub } from './realtime/hub.ts';
 import { encodeWake } from './wake-message.ts';
 
+const DEMO_FOLDER = new URL('../../../apps/demo/dist/', import.meta.url);
 /** How long the start waits for Redis before it goes on without. */
 const REDIS_PATIENCE_MS = 2000;
 
@@ -233,6 +235,7 @@ export async function startServer(
     conversations: new PostgresConversationLog(readerPool),
     reader,
     readiness: () => readiness.check(),
+    demo: { folder: DEMO_FOLDER, signing: demoSigning(config) },
     onMembershipChanged: ({ userIds }) => {
       for (const userId of userIds) hub.users.hint(userId);
       const hints = userIds.map((userId) => ({ channel: `u:${userId}` as const, bytes: Buffer.alloc(0) }));
@@ -317,6 +320,11 @@ export async function startServer(
   }
   let stopping: Promise<void> | undefined;
   return { port, adminPort, stop: () => (stopping ??= drain()) };
+}
+
+/** What signs the demo's tokens, where it was asked for; the settings allow that only with a secret. */
+function demoSigning({ demo, auth: { issuer, audience, key } }: Config): DemoSigning | undefined {
+  return demo.issuesTokens && key.kind === 'secret' ? { issuer, audience, secret: key.secret } : undefined;
 }
 
 function wrapped<Port>(port: Port, wrap: ((port: Port) => Port) | undefined): Port {

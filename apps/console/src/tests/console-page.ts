@@ -1,18 +1,22 @@
-import { type Browser, type BrowserContext, launchBrowser, type Page } from '@sanctum/local-servers/browser';
+import {
+  type Browser,
+  type BrowserContext,
+  launchBrowser,
+  type Page,
+  type PictureOptions,
+  takePicture,
+  watchWrongs,
+} from '@sanctum/local-servers/browser';
 import type { Pod } from '@sanctum/messaging/tests/support/pod';
 import { mintToken } from '@sanctum/messaging/tests/support/tokens';
-import path from 'node:path';
 
 const OPERATOR = { sub: 'ola@ops', scope: 'messaging:operate' };
-
-/** A folder that pictures are wanted in: `SANCTUM_PICTURES=docs/images pnpm test:browser`. */
-const PICTURES = process.env['SANCTUM_PICTURES'];
 
 /** A console in a real browser, as an operator has it, and what the page did wrong meanwhile. */
 export class ConsolePage {
   readonly page: Page;
   /** Breaches of the content policy, exceptions, errors on the browser's console. */
-  readonly wrongs: string[] = [];
+  readonly wrongs: readonly string[];
   /** Of every request that the page made. */
   readonly addresses: string[] = [];
   readonly #browser: Browser;
@@ -23,12 +27,7 @@ export class ConsolePage {
     this.#context = context;
     this.page = page;
     page.setDefaultTimeout(15_000);
-    page.on('pageerror', (error) => this.wrongs.push(error.message));
-    page.on('console', (message) => {
-      // Refused logins and servers that are down are what the tests are about.
-      const isAnswer = message.text().startsWith('Failed to load resource');
-      if (message.type() === 'error' && !isAnswer) this.wrongs.push(message.text());
-    });
+    this.wrongs = watchWrongs(page);
     page.on('request', (request) => this.addresses.push(request.url()));
   }
 
@@ -67,17 +66,8 @@ export class ConsolePage {
   }
 
   /** A picture for the documentation, where somebody asked for pictures. */
-  async picture(
-    name: string,
-    options: { dark?: boolean; width?: number; height?: number; afterMs?: number } = {},
-  ): Promise<void> {
-    if (PICTURES === undefined) return;
-    const { dark = false, width = 1360, height = 860, afterMs = 0 } = options;
-    await this.page.waitForTimeout(afterMs);
-    await this.page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
-    await this.page.setViewportSize({ width, height });
-    await this.page.screenshot({ path: path.resolve(PICTURES, `console-${name}.png`) });
-    await this.page.setViewportSize({ width: 1360, height: 860 });
+  picture(name: string, options: PictureOptions = {}): Promise<void> {
+    return takePicture(this.page, `console-${name}`, options);
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,8 @@ export function readyText(urls: RunUrls, options: { logFile: string; consoleLink
   return `
 Sanctum Messaging is ready.
 
-  open   ${urls.http}/docs      the HTTP and WebSocket interface
+  open   ${urls.http}/demo      two people chat, encrypted, and what the server sees of it
+         ${urls.http}/docs      the HTTP and WebSocket interface
          ${urls.http}/metrics   what is going on, in figures
          the operator's console:
          ${consoleLink}

@@ -26,6 +26,8 @@ export function serviceSettings(): Settings {
     // Also where NODE_ENV is `production`, in which the service has no defaults of its own for these.
     JWT_ISSUER: given('JWT_ISSUER') ?? 'sanctum',
     JWT_AUDIENCE: given('JWT_AUDIENCE') ?? 'sanctum-messaging',
+    // Anybody may be one of the demo's people where nobody else's tokens are at stake.
+    DEMO_TOKENS: given('DEMO_TOKENS') ?? String(!hasKey && given('NODE_ENV') !== 'production'),
     ...(hasKey ? {} : { JWT_SECRET: keptSecret(path.join(stateDir, 'jwt-secret')) }),
   };
 }

@@ -102,6 +102,19 @@ export const historyPage = z
   })
   .meta({ id: 'HistoryPage', description: 'Messages in ascending order, and what is missing among them' });
 
+export const demoFileParams = z
+  .object({ file: z.string() })
+  .meta({ id: 'DemoFileParams', description: 'Names a file of the demo chat' });
+
+/** A user of the demo chat: anybody gets a token for one, where that is switched on. */
+export const demoTokenBody = z
+  .strictObject({ user_id: z.string().regex(/^demo-[a-z0-9-]{1,59}$/) })
+  .meta({ id: 'DemoTokenBody', description: 'Whom the token is for' });
+
+export const demoToken = z
+  .object({ token: z.string(), expires_at: time })
+  .meta({ id: 'DemoToken', description: 'A token of ten minutes, without scopes' });
+
 export const problemAnswer = z
   .object({
     type: z.string(),
@@ -128,3 +141,4 @@ export type MemberList = z.output<typeof memberList>;
 export type AddedMember = z.output<typeof addedMember>;
 export type PostedMessage = z.output<typeof postedMessage>;
 export type HistoryPage = z.output<typeof historyPage>;
+export type DemoToken = z.output<typeof demoToken>;

@@ -21,6 +21,9 @@ export const httpSchemas = {
   PostedMessage: http.postedMessage,
   MessageFrame: serverFrames.messageFrame,
   HistoryPage: http.historyPage,
+  DemoFileParams: http.demoFileParams,
+  DemoTokenBody: http.demoTokenBody,
+  DemoToken: http.demoToken,
   Problem: http.problemAnswer,
 } as const satisfies Record<string, z.ZodType>;
 

@@ -59,3 +59,6 @@ export const historyPage = {
   min: 1,
   next_after: 42,
 };
+
+export const demoTokenBody = { user_id: 'demo-5e1c' };
+export const demoToken = { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl', expires_at: TIME };

@@ -128,6 +128,7 @@ describe('addresses and methods', () => {
       metrics: http.metrics,
       maxClients: 1,
       payloadMaxBytes: 1,
+      demo: { folder: new URL('none/', import.meta.url), signing: undefined },
     });
     await app.ready();
     const served: string[] = [];

@@ -6,6 +6,7 @@ import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics.ts';
 import { CallGate } from './call-gate.ts';
 import { conversationRoutes, type ConversationRoutesDeps } from './conversation-routes.ts';
+import { demoRoutes, type DemoRoutesDeps } from './demo-routes.ts';
 import { fastifyApp } from './fastify-app.ts';
 import { type GuardDeps, isV1, originGuard, rateGuard, sendPreflight, tokenGuard } from './guard.ts';
 import { messageRoutes, type MessageRoutesDeps } from './message-routes.ts';
@@ -16,7 +17,7 @@ import { isGuarded, type Operation, routeList } from './routes.ts';
 import { type RateLimit, UserRates } from './user-rates.ts';
 
 export interface HttpServerDeps
-  extends GuardDeps, ConversationRoutesDeps, MessageRoutesDeps, PublicRoutesDeps {
+  extends GuardDeps, ConversationRoutesDeps, MessageRoutesDeps, PublicRoutesDeps, DemoRoutesDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -58,6 +59,7 @@ export function createHttpServer(deps: HttpServerDeps): FastifyInstance {
     ...conversationRoutes(deps, gate),
     ...messageRoutes(deps, gate),
     ...publicRoutes(deps),
+    ...demoRoutes(deps),
   };
   const guard = tokenGuard(deps);
   const { userPosts, userCalls } = deps.rates ?? bounds.http;

@@ -145,6 +145,16 @@ export const routes = {
   openapi: open('/openapi.json', 'This specification', JSON_TYPE),
   asyncapi: open('/asyncapi.json', 'The specification of the WebSocket', JSON_TYPE),
   docs: open('/docs', 'Both specifications as a page', 'text/html'),
+  demo: open('/demo', 'The demo chat: two people, encrypted, in one page', 'text/html'),
+  demoFile: { ...open('/demo/{file}', 'What the demo chat loads', '*/*'), params: 'DemoFileParams' },
+  demoToken: {
+    method: 'POST',
+    path: '/demo/token',
+    summary: 'A token for a user of the demo chat; only where `DEMO_TOKENS` is set, for development',
+    body: { schema: 'DemoTokenBody', example: examples.demoTokenBody },
+    answers: [json(200, 'Valid for ten minutes', 'DemoToken', examples.demoToken)],
+    problems: ['origin_denied', 'internal', ...WITHOUT_BODY],
+  },
 } as const satisfies Record<string, RouteSpec>;
 
 export type Operation = keyof typeof routes;

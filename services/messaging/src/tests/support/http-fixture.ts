@@ -77,6 +77,7 @@ export async function startHttpFixture(options: Partial<HttpServerDeps> = {}): P
     conversations: log.conversations,
     reader,
     readiness: () => fixture.readiness,
+    demo: { folder: new URL('no-such-folder/', import.meta.url), signing: undefined },
     onMembershipChanged: (change) => void membershipChanges.push(change),
     ...options,
   });

@@ -5,27 +5,20 @@ import type { Log } from '../../../log.ts';
 import { fastifyApp } from '../fastify-app.ts';
 import { identityOf, tokenGuard } from '../guard.ts';
 import { originAllowed } from '../origin.ts';
+import { PAGE_HEADERS, pageFiles } from '../page-files.ts';
 import { sendJson, sendProblem } from '../problems.ts';
 import type { TokenVerifier } from '../token-verifier.ts';
 import { adminOpenapi } from './admin-openapi.ts';
 import { type AdminOperation, adminRouteList } from './admin-operations.ts';
 import type { AdminHandler } from './admin-route.ts';
-import { consoleFiles } from './console-files.ts';
 
 const API = '/admin/v1';
 
-/** A page of another origin gets nothing, neither by fetch nor in a frame; the console loads only what is its own. */
-const HEADERS = {
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-} as const;
+const NOT_BUILT = {
+  title: 'Sanctum console',
+  html: `<h1>The console is not built</h1><p>Build it with <code>pnpm build:pages</code>, then reload this page.
+The API below <code>/admin/v1</code> works without it.</p>`,
+};
 
 /**
  * The admin server, not yet listening: `/admin/v1` for operators' tokens alone, and the console's files, which need
@@ -42,7 +35,7 @@ export function createAdminServer(options: {
   const app = fastifyApp({ log: options.log, bodyLimit: bounds.admin.bodyMaxBytes });
   app.server.maxConnections = bounds.admin.connectionsMax;
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(HEADERS);
+    reply.headers(PAGE_HEADERS);
     if (request.url.startsWith(API)) reply.header('cache-control', 'no-store');
     const { origin, host } = request.headers;
     if (originAllowed(origin, host, undefined)) done();
@@ -58,7 +51,7 @@ export function createAdminServer(options: {
     const url = path.replace(/\{(\w+)\}/g, ':$1');
     app.route({ method, url, handler: handlers[operation], onRequest: guard });
   }
-  const files = consoleFiles(options.consoleFolder);
+  const files = pageFiles({ folder: options.consoleFolder, address: '/', notBuilt: NOT_BUILT });
   app.get('/', files);
   app.get('/*', files);
   return app;

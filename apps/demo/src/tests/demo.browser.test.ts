@@ -1,0 +1,159 @@
+import { freePort } from '@sanctum/local-servers';
+import { type Browser, launchBrowser } from '@sanctum/local-servers/browser';
+import { Scene } from '@sanctum/messaging/tests/support/scene';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { DemoPage } from './demo-page.ts';
+import { RecordingProxy } from './recording-proxy.ts';
+
+const MISSED = Array.from({ length: 500 }, (_, index) => `${index + 1} of 500`);
+
+let scene: Scene;
+let proxy: RecordingProxy;
+let pod: Awaited<ReturnType<Scene['podProcess']>>;
+let browser: Browser;
+let demo: DemoPage;
+/** What no server may ever see, as it was typed. */
+const secrets: string[] = [];
+
+beforeAll(async () => {
+  scene = await Scene.begin();
+  proxy = await RecordingProxy.start();
+  proxy.targetPort = await freePort();
+  pod = await startPod();
+  browser = await launchBrowser();
+  demo = await DemoPage.open(browser, `${proxy.url}/demo`);
+});
+afterAll(async () => {
+  await browser?.close();
+  proxy?.stop();
+  await scene?.end();
+});
+
+function startPod() {
+  return scene.podProcess({ HTTP_PORT: String(proxy.targetPort), DEMO_TOKENS: 'true', NODE_ENV: 'test' });
+}
+
+async function write(name: string, text: string): Promise<void> {
+  secrets.push(text);
+  await demo.person(name).write(text);
+}
+
+it('the first view says what it is', async () => {
+  await demo.page.getByText('all that the server between them sees of each message is ciphertext').waitFor();
+});
+
+it('two people write, hear that they were read, and see what is unread', async () => {
+  const [ada, ben] = [demo.person('Ada'), demo.person('Ben')];
+  await ada.until('Online');
+  await write('Ada', 'Shall we walk up the hill on Saturday?');
+  await ben.sees('Shall we walk up the hill on Saturday?');
+  await write('Ben', 'Yes! I bring the tea.');
+  await ada.sees('Yes! I bring the tea.');
+  await expect.poll(() => ben.pane.locator('.own .meta').textContent()).toMatch(/Read$/);
+
+  await ben.press('Work');
+  await write('Ada', 'And who brings the cake?');
+  await ben.pane.getByRole('button', { name: 'Weekend 1 unread' }).waitFor();
+  await expect.poll(() => ada.pane.locator('.own .meta').last().textContent()).toMatch(/Delivered$/);
+  await ben.press('Weekend 1 unread');
+  await expect.poll(() => ada.pane.locator('.own .meta').last().textContent()).toMatch(/Read$/);
+});
+
+it('the pane between them shows ciphertext of each, receipts too', async () => {
+  const rows = demo.page.getByRole('region', { name: 'Messages on the server' }).getByRole('listitem');
+  await rows.filter({ hasText: 'Ada: And who brings the cake?' }).waitFor();
+  await rows
+    .filter({ hasText: /Ben has received up to #\d+, read up to #\d+/ })
+    .first()
+    .waitFor();
+  for (const text of await rows.locator('.ciphertext').allTextContents()) {
+    expect(text).toMatch(/^[A-Za-z0-9+/]{100,}={0,2}$/);
+  }
+  await demo.picture('chat');
+  expect(await demo.layoutShift()).toBeLessThan(0.05);
+});
+
+it('somebody goes offline, misses 500, the server is killed and comes back: all there, in order', async () => {
+  const [ada, ben] = [demo.person('Ada'), demo.person('Ben')];
+  const before = await ben.texts();
+  await ben.press('Go offline');
+  await ben.until('Offline');
+  await ada.press('Send 500 at once');
+  await ada.sees(MISSED[99]!);
+  await write('Ben', 'Written without a network.');
+  await pod.kill('SIGKILL');
+  await demo.picture('offline', { dark: true });
+  pod = await startPod();
+  await ada.pane.locator('.waiting').first().waitFor({ state: 'detached', timeout: 60_000 });
+  await ben.press('Go online');
+  await ada.sees('Written without a network.');
+  await ben.sees(MISSED.at(-1)!);
+  const expected = [...before, ...MISSED, 'Written without a network.'];
+  expect(await ben.texts()).toEqual(expected);
+  expect(await ada.texts()).toEqual(expected);
+});
+
+it('a device that is killed comes back with what it had stored, each message once', async () => {
+  const ben = demo.person('Ben');
+  const before = await ben.texts();
+  await ben.press('Kill');
+  await ben.until('Killed');
+  await write('Ada', 'Are you still there?');
+  await ben.press('Bring back');
+  await ben.sees('Are you still there?');
+  expect(await ben.texts()).toEqual([...before, 'Are you still there?']);
+});
+
+it('a link brings somebody in from another browser', async () => {
+  const ada = demo.person('Ada');
+  await ada.press('Invite…');
+  const dialog = demo.page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Make a link' }).click();
+  const link = await dialog.getByLabel('Link for Cleo').inputValue();
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  const other = await DemoPage.open(browser, link);
+  const cleo = other.person('Cleo');
+  await cleo.until('Online');
+  await write('Ada', 'Welcome, whoever you are.');
+  await cleo.sees('Welcome, whoever you are.');
+  secrets.push('Greetings from elsewhere.');
+  await cleo.write('Greetings from elsewhere.');
+  await demo.person('Ben').sees('Greetings from elsewhere.');
+  expect(other.wrongs).toEqual([]);
+  await other.page.context().close();
+});
+
+it('no byte that a page sent holds a text, a name or a key', async () => {
+  const sent = proxy.sent();
+  // The recording is one: it has what is meant to be sent.
+  for (const known of ['POST /demo/token', '"ciphertext":"', '"type":"hello"', '"type":"ack"']) {
+    expect(sent.includes(known), known).toBe(true);
+  }
+  const { conversations } = JSON.parse(await demo.kept()) as {
+    conversations: { title: string; secret: string }[];
+  };
+  const keys = conversations.map(({ secret }) => Buffer.from(secret, 'base64'));
+  expect(keys.map((key) => key.length)).toEqual([32, 32]);
+  const plain = [...secrets, MISSED[0]!, ...conversations.map(({ title }) => title)].map((text) =>
+    Buffer.from(text),
+  );
+  for (const bytes of [...plain, ...keys]) {
+    for (const form of [bytes, Buffer.from(bytes.toString('hex')), ...inBase64(bytes)]) {
+      expect(sent.includes(form), `${bytes.toString()} as ${form.toString()}`).toBe(false);
+    }
+  }
+  expect(demo.wrongs).toEqual([]);
+});
+
+/** How bytes look in base64, whatever stands before them. */
+function inBase64(bytes: Buffer): string[] {
+  return [0, 1, 2].flatMap((shift) => {
+    const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64');
+    // Without the characters that also depend on what stands before and behind.
+    const own = text
+      .slice(shift === 0 ? 0 : shift + 1)
+      .replace(/.?=+$/, '')
+      .slice(0, -1);
+    return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
+  });
+}
