@@ -8,14 +8,24 @@ import type { ReplayEstimate } from './replay-log.ts';
 const COUNTED_MAX = 100_000;
 const CAUSES_MAX = 100;
 const PIECE_ROWS = 200;
-/** Conversations whose connections are counted for an estimate. */
+/** Of so many of them the conversations' connections are counted for an estimate. */
 const REACH_MAX = 1000;
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** Which dead letters; all of those that are given must hold. */
 export interface DeadLetterFilter {
   readonly ids?: readonly string[] | undefined;
   readonly cause?: string | undefined;
   readonly conversationId?: string | undefined;
+}
+
+/** How far a requeue has come; `to`: the `lastId` of what it began with. */
+export interface RequeuePlace {
+  /** Of the last row; entries have none, and neither has the beginning. */
+  readonly conversationId?: string;
+  /** A row's `seq`, an entry's id. */
+  readonly after: number;
+  readonly to: number;
 }
 
 const ROW_CAUSE = `coalesce(last_error, 'unknown')`;
@@ -65,28 +75,34 @@ const ESTIMATE: Record<DeadLetterKind, Statement> = {
     name: 'estimate-requeue-rows',
     text: `SELECT count(*) AS messages, max(id) AS last, min(seq) AS first_seq, max(seq) AS last_seq,
              count(DISTINCT aggregate_id) AS conversations,
-             (array_agg(DISTINCT aggregate_id::text))[1:${REACH_MAX}] AS ids
+             ARRAY(SELECT DISTINCT aggregate_id::text FROM (
+               SELECT aggregate_id FROM messaging.message_outbox WHERE ${ROWS} LIMIT ${REACH_MAX}) d) AS ids
            FROM messaging.message_outbox WHERE ${ROWS}`,
   },
   entry: {
     name: 'estimate-requeue-entries',
     text: `SELECT count(*) AS messages, max(id) AS last, NULL::bigint AS first_seq, NULL::bigint AS last_seq,
              count(DISTINCT aggregate_id) AS conversations,
-             (array_agg(DISTINCT aggregate_id) FILTER (WHERE aggregate_id IS NOT NULL))[1:${REACH_MAX}] AS ids
+             ARRAY(SELECT DISTINCT aggregate_id FROM (
+               SELECT aggregate_id FROM messaging.message_dlq WHERE ${ENTRIES} LIMIT ${REACH_MAX}) d) AS ids
            FROM messaging.message_dlq WHERE ${ENTRIES}`,
   },
 };
 
-/** One that dies again meanwhile has an id below the place, and is not taken twice. */
+/**
+ * Conversation by conversation, in each in its order: so a piece reads no more of the index than it takes, however
+ * many have died. One that dies again meanwhile lies below the place, and is not taken twice.
+ */
 const REQUEUE_ROWS = {
   name: 'requeue-rows',
   text: `WITH chosen AS (
-           SELECT id, aggregate_id, seq FROM messaging.message_outbox WHERE ${ROWS} AND id > $4 AND id <= $5
-           ORDER BY id LIMIT ${PIECE_ROWS})
+           SELECT aggregate_id, seq FROM messaging.message_outbox
+           WHERE ${ROWS} AND aggregate_id >= $4 AND (aggregate_id, seq) > ($4, $5) AND id <= $6
+           ORDER BY aggregate_id, seq LIMIT ${PIECE_ROWS})
          UPDATE messaging.message_outbox o SET status = 'pending', attempts = 0, last_error = NULL,
            dispatched_at = NULL
          FROM chosen WHERE o.aggregate_id = chosen.aggregate_id AND o.seq = chosen.seq AND o.status = 'dead'
-         RETURNING o.id`,
+         RETURNING o.aggregate_id, o.seq`,
 };
 /** The payload is read to find out which message it was, and goes no further than that. */
 const TAKE_ENTRIES = {
@@ -103,7 +119,7 @@ const SEND_NAMED = {
 };
 const NAMED = {
   name: 'named-messages',
-  text: `SELECT n.message_id FROM unnest($1::uuid[], $2::uuid[]) n (message_id, conversation_id)
+  text: `SELECT n.message_id, n.conversation_id FROM unnest($1::uuid[], $2::uuid[]) n (message_id, conversation_id)
          WHERE EXISTS (SELECT FROM messaging.message_outbox o
                        WHERE o.message_id = n.message_id AND o.aggregate_id = n.conversation_id)`,
 };
@@ -165,7 +181,7 @@ export class PostgresDeadLetters {
     return rows.map(({ cause, count, oldest }) => ({ cause, count, oldest_at: formatTime(oldest) }));
   }
 
-  /** `lastId`: of all that match now; `conversationIds`: of the first thousand. */
+  /** `lastId`: of all that match now; `conversationIds`: of the first thousand of them. */
   async estimate(
     kind: DeadLetterKind,
     filter: DeadLetterFilter,
@@ -176,7 +192,7 @@ export class PostgresDeadLetters {
       first_seq: number | null;
       last_seq: number | null;
       conversations: number;
-      ids: string[] | null;
+      ids: (string | null)[];
     }>(ESTIMATE[kind], valuesOf(filter));
     const { messages, last, first_seq, last_seq, conversations, ids } = row!;
     return {
@@ -185,47 +201,52 @@ export class PostgresDeadLetters {
       from: conversations === 1 ? first_seq : null,
       to: conversations === 1 ? last_seq : null,
       lastId: last ?? 0,
-      conversationIds: (ids ?? []).filter(isUuid),
+      conversationIds: ids.filter((id) => isUuid(id)),
     };
   }
 
-  /** Requeues a piece of those behind `after`, up to `to`. */
+  /** Requeues a piece of those behind `place`, or the first. */
   async piece(
     session: Session,
     what: { readonly kind: DeadLetterKind; readonly filter: DeadLetterFilter },
-    place: { readonly after: number; readonly to: number },
-  ): Promise<PieceResult<{ after: number; to: number }>> {
-    const values = [...valuesOf(what.filter), place.after, place.to];
-    if (what.kind === 'entry') return this.#entries(session, values, place.to);
-    const rows = await session.query<{ id: number }>(REQUEUE_ROWS, values);
+    place: RequeuePlace,
+  ): Promise<PieceResult<RequeuePlace>> {
+    const { conversationId = NIL_UUID, after, to } = place;
+    const values = valuesOf(what.filter);
+    if (what.kind === 'entry') return this.#entries(session, [...values, after, to], to);
+    const rows = await session.query<{ aggregate_id: string; seq: number }>(REQUEUE_ROWS, [
+      ...values,
+      conversationId,
+      after,
+      to,
+    ]);
     if (rows.length === 0) return { done: 0 };
-    return { done: rows.length, next: { after: Math.max(...rows.map(({ id }) => id)), to: place.to } };
+    const last = rows.reduce((a, b) => (isBehind(b, a) ? b : a));
+    return { done: rows.length, next: { conversationId: last.aggregate_id, after: last.seq, to } };
   }
 
   async #entries(
     session: Session,
     values: readonly unknown[],
     to: number,
-  ): Promise<PieceResult<{ after: number; to: number }>> {
+  ): Promise<PieceResult<RequeuePlace>> {
     const entries = await session.query<{ id: number; aggregate_id: string | null; payload: string }>(
       TAKE_ENTRIES,
       values,
     );
     if (entries.length === 0) return { done: 0 };
-    const named = entries.flatMap(({ id, aggregate_id, payload }) => {
+    const named = entries.flatMap(({ id, aggregate_id: conversationId, payload }) => {
       const messageId = messageIdIn(payload);
-      return messageId === undefined || aggregate_id === null
-        ? []
-        : [{ id, messageId, conversationId: aggregate_id }];
+      return messageId === undefined || !isUuid(conversationId) ? [] : [{ id, messageId, conversationId }];
     });
     const names = [
       named.map(({ messageId }) => messageId),
       named.map(({ conversationId }) => conversationId),
     ];
-    const found = await session.query<{ message_id: string }>(NAMED, names);
+    const found = await session.query<{ message_id: string; conversation_id: string }>(NAMED, names);
     await session.execute(SEND_NAMED, names);
-    const known = new Set(found.map(({ message_id }) => message_id));
-    const done = named.filter(({ messageId }) => known.has(messageId));
+    const known = new Set(found.map((each) => `${each.conversation_id} ${each.message_id}`));
+    const done = named.filter((each) => known.has(`${each.conversationId} ${each.messageId}`));
     await session.execute(FORGET_ENTRIES, [done.map(({ id }) => id)]);
     return {
       done: done.length,
@@ -233,6 +254,16 @@ export class PostgresDeadLetters {
       next: { after: entries.at(-1)!.id, to },
     };
   }
+}
+
+interface RowPlace {
+  readonly aggregate_id: string;
+  readonly seq: number;
+}
+
+/** In the order of the database: lower-case UUIDs sort as their bytes do. */
+function isBehind(a: RowPlace, b: RowPlace): boolean {
+  return a.aggregate_id === b.aggregate_id ? a.seq > b.seq : a.aggregate_id > b.aggregate_id;
 }
 
 function valuesOf({ ids, cause, conversationId }: DeadLetterFilter): unknown[] {

@@ -27,7 +27,7 @@ export function startReplay(
       until: formatTime(until),
       reason,
     },
-    first: { after: 0, to: estimate.to ?? 0 },
+    first: { after: (estimate.from ?? 1) - 1, to: estimate.to ?? 0 },
     piece: (session, place) => replays.piece(session, range, place),
   });
 }
