@@ -46,7 +46,7 @@ export class Fleet {
   /** `ageMs`: how old they were when they were read. */
   hear(figures: PodFigures, ageMs = 0): void {
     const { instance } = figures;
-    if (figures.v !== 1 || this.#left.has(instance) || ageMs > REMEMBER_GONE_MS) return;
+    if (this.#left.has(instance) || ageMs > REMEMBER_GONE_MS) return;
     const readings = this.#pods.get(instance) ?? [];
     const last = readings.at(-1);
     if (last !== undefined && figures.at <= last.figures.at) return;

@@ -1,6 +1,7 @@
+import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { BusPublisher, BusSubscriber } from '../ports.ts';
-import type { PodFigures } from './pod-figures.ts';
+import { podFigures, type PodFigures } from './pod-figures.ts';
 import type { PodAnswer, PodQuestion } from './pod-questions.ts';
 
 /** What pods say to each other on the channel `control`. */
@@ -12,6 +13,20 @@ export type PodMessage =
   | { readonly kind: 'bye'; readonly instance: string }
   | { readonly kind: 'ask'; readonly id: string; readonly question: PodQuestion }
   | { readonly kind: 'answer'; readonly id: string; readonly instance: string; readonly answer: PodAnswer };
+
+/** As far as whoever hears it relies on it at once; questions and answers are looked at where they are used. */
+const podMessage = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('changed') }),
+  z.object({ kind: z.literal('figures'), figures: podFigures }),
+  z.object({ kind: z.literal('bye'), instance: z.string() }),
+  z.object({ kind: z.literal('ask'), id: z.string(), question: z.looseObject({ about: z.string() }) }),
+  z.object({
+    kind: z.literal('answer'),
+    id: z.string(),
+    instance: z.string(),
+    answer: z.looseObject({ pod: z.string() }),
+  }),
+]);
 
 /** More than the largest answer. */
 const MESSAGE_MAX_BYTES = 1024 * 1024;
@@ -70,15 +85,21 @@ export class PodBus {
   #hear(bytes: Buffer): void {
     const message = parse(bytes);
     if (message === undefined) return;
-    for (const listener of this.#listeners) listener(message);
+    for (const listener of this.#listeners) {
+      try {
+        listener(message);
+      } catch {
+        // A question that only its own version understands: it must not end this process, and all others with it.
+      }
+    }
   }
 }
 
 function parse(bytes: Buffer): PodMessage | undefined {
   if (bytes.length > MESSAGE_MAX_BYTES) return undefined;
   try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'));
-    return typeof value === 'object' && value !== null && 'kind' in value ? (value as PodMessage) : undefined;
+    const result = podMessage.safeParse(JSON.parse(bytes.toString('utf8')));
+    return result.success ? (result.data as PodMessage) : undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import type { PodFigures } from '../../operations/pod-figures.ts';
+import { podFigures, type PodFigures } from '../../operations/pod-figures.ts';
 import type { PostgresPool } from './pool.ts';
 
 const WRITE = {
@@ -31,8 +31,11 @@ export class PodTable {
   }
 
   async read(): Promise<{ figures: PodFigures; ageMs: number }[]> {
-    const rows = await this.#pool.query<{ figures: PodFigures; age_ms: number }>(READ);
-    return rows.map(({ figures, age_ms }) => ({ figures, ageMs: Math.max(0, age_ms) }));
+    const rows = await this.#pool.query<{ figures: unknown; age_ms: number }>(READ);
+    return rows.flatMap((row) => {
+      const { success, data: figures } = podFigures.safeParse(row.figures);
+      return success ? [{ figures, ageMs: Math.max(0, row.age_ms) }] : [];
+    });
   }
 
   /** This pod ends; whoever ended an hour ago without a word goes with it. */
