@@ -1,7 +1,7 @@
 import { formatTime } from '@sanctum/protocol';
 import type { Job, JobState } from '@sanctum/protocol/admin';
 import type { Clock } from '../../clock.ts';
-import { reasonOf } from '../../errors.ts';
+import { Fault, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { appendAudit } from './operator-log.ts';
 import type { PostgresPool, Session } from './pool.ts';
@@ -11,6 +11,8 @@ const SILENT_AFTER_MS = 15_000;
 /** Between two pieces: an operator's work never crowds out messages. */
 const PAUSE_MS = 20;
 const LISTED_MAX = 100;
+/** Jobs that one process has under way; whoever begins one more is told to come back. */
+const RUNNING_MAX = 20;
 /** What a piece may fail of, such as a deadlock, before the job does. */
 const ATTEMPTS_MAX = 5;
 const RETRY_MS = 500;
@@ -96,6 +98,9 @@ export class OperatorJobs {
   readonly #pod: string;
   readonly #end: AbortSignal;
   readonly #running = new Set<Promise<void>>();
+  /** Those of `#running`, and those that are being recorded. */
+  #begun = 0;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: { pool: PostgresPool; clock: Clock; log: Log; pod: string; end: AbortSignal }) {
     this.#pool = options.pool;
@@ -105,9 +110,26 @@ export class OperatorJobs {
     this.#end = options.end;
   }
 
-  /** Recorded, and begun. */
+  /** Recorded, and begun. @throws Fault contention: there are RUNNING_MAX */
   async start<C>(spec: JobSpec<C>): Promise<Job> {
-    const jobId = this.#clock.uuid();
+    if (this.#begun >= RUNNING_MAX) throw new Fault('contention', 'operator jobs: too many are running');
+    this.#begun += 1;
+    try {
+      const jobId = this.#clock.uuid();
+      await this.#record(jobId, spec);
+      this.#begun += 1;
+      const running = this.#run(jobId, spec).finally(() => {
+        this.#begun -= 1;
+        this.#running.delete(running);
+      });
+      this.#running.add(running);
+      return (await this.get(jobId))!;
+    } finally {
+      this.#begun -= 1;
+    }
+  }
+
+  async #record<C>(jobId: string, spec: JobSpec<C>): Promise<void> {
     const { kind, by, total, target, parameters } = spec;
     await this.#pool.session((session) =>
       session.transaction('BEGIN', async () => {
@@ -121,9 +143,6 @@ export class OperatorJobs {
         await session.command('COMMIT');
       }),
     );
-    const running = this.#run(jobId, spec).finally(() => this.#running.delete(running));
-    this.#running.add(running);
-    return (await this.get(jobId))!;
   }
 
   async get(jobId: string): Promise<Job | undefined> {
@@ -160,7 +179,10 @@ export class OperatorJobs {
       while (from !== undefined) {
         if (this.#end.aborted) return await this.#finish(jobId, 'stopped', 'the pod was shut down');
         try {
-          const result: PieceResult<C> | 'stopped' = await this.#piece(jobId, from, piece);
+          const place: C = from;
+          const result: PieceResult<C> | 'stopped' = await this.#inTurn(() =>
+            this.#piece(jobId, place, piece),
+          );
           if (result === 'stopped') return await this.#finish(jobId, 'stopped', null);
           from = result.next;
           attempts = 0;
@@ -176,6 +198,13 @@ export class OperatorJobs {
       this.#log.error('operator_job_failed', { job_id: jobId, reason: reasonOf(error) });
       await this.#finish(jobId, 'failed', reasonOf(error)).catch(() => undefined);
     }
+  }
+
+  /** Pieces of all jobs take turns: whatever operators begin, it takes one connection. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 
   #piece<C>(
