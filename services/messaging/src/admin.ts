@@ -17,6 +17,7 @@ import { PostgresReplayLog } from './adapters/postgres/replay-log.ts';
 import { StreamInspector } from './adapters/redis/stream-inspector.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
+import { Fault } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { ControlWatch, type Pausable } from './operations/control-watch.ts';
@@ -44,6 +45,8 @@ export interface AdminDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly pool: PostgresPool;
+  /** For pauses and revocations: nobody's slow question may hold them up. */
+  readonly controlPool: PostgresPool;
   readonly payloadLimitBytes: number;
   readonly publisher: BusPublisher;
   readonly subscriber: BusSubscriber;
@@ -59,7 +62,7 @@ export interface AdminDeps {
 }
 
 export interface Admin {
-  /** Follows what operators have decided so far: before the stages start. */
+  /** Follows what operators have decided so far: before the stages start. @throws Fault when it cannot be read */
   begin(): Promise<void>;
   /** Serves; returns the port. */
   listen(): Promise<number>;
@@ -74,7 +77,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
   const ended = new AbortController();
 
   // ── What operators have decided ──
-  const operatorLog = new PostgresOperatorLog(pool);
+  const operatorLog = new PostgresOperatorLog(deps.controlPool);
   const controls = new ControlWatch({
     log: operatorLog,
     clock,
@@ -141,7 +144,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
         pod: podName,
         watch,
         history,
-        events: new EventStreams({ clock, end: ended.signal }),
+        events: new EventStreams({ clock, isRevoked: revocations.isRevoked, end: ended.signal }),
       }),
       ...controlRoutes({ operatorLog, watch: controls, bus, fleet, questions }),
       ...deadLetterRoutes({
@@ -209,7 +212,10 @@ export function makeAdmin(deps: AdminDeps): Admin {
   return {
     async begin() {
       inspector.start();
-      await controls.look();
+      // Not knowing it, this pod would take revoked tokens, and work where all others pause.
+      if (!(await controls.look())) {
+        throw new Fault('unavailable', 'what operators have decided could not be read');
+      }
       const { signal } = ended;
       loops = Promise.all([
         controls.run(signal),

@@ -86,6 +86,7 @@ export async function startServer(
   const readerPool = pool('sanctum-reader', 6, READ_TIMEOUT_MS);
   const dispatchPool = pool('sanctum-dispatcher', DISPATCH_LANES + 2, READ_TIMEOUT_MS);
   const adminPool = pool('sanctum-admin', 4, READ_TIMEOUT_MS);
+  const controlPool = pool('sanctum-controls', 2, READ_TIMEOUT_MS);
   const operationsPool = pool('sanctum-operations', 2, OPERATIONS_TIMEOUT_MS);
   const prunePool = pool('sanctum-prune', 2, PRUNE_TIMEOUT_MS);
   const operations = new PostgresOperations(operationsPool);
@@ -255,6 +256,7 @@ export async function startServer(
     log,
     metrics,
     pool: adminPool,
+    controlPool,
     payloadLimitBytes,
     publisher,
     subscriber,
@@ -314,7 +316,9 @@ export async function startServer(
     for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader])
       connection?.close();
     await Promise.all(
-      [intakePool, readerPool, dispatchPool, operationsPool, prunePool, adminPool].map((each) => each.end()),
+      [intakePool, readerPool, dispatchPool, operationsPool, prunePool, adminPool, controlPool].map((each) =>
+        each.end(),
+      ),
     );
     log.info('server_stopped');
   }

@@ -21,6 +21,8 @@ export interface OperatorState {
   readonly controls: readonly ControlState[];
   /** Those above the version asked for, ascending; not more than some thousands at a time. */
   readonly revocations: readonly RevocationRow[];
+  /** The version of the latest of all; 0: there is none. */
+  readonly newest: number;
 }
 
 export interface OperatorStateLog {
@@ -48,6 +50,8 @@ export class ControlWatch {
   readonly #onRevoked: () => void;
   readonly #now = new Latch();
   readonly #paused = new Set<ControlledStage>();
+  #asking: Promise<unknown> = Promise.resolve();
+  #next: Promise<boolean> | undefined;
   #failing = false;
 
   constructor(options: {
@@ -87,12 +91,29 @@ export class ControlWatch {
     }
   }
 
-  /** Asks, and does what was decided; false: there was no answer. */
-  async look(): Promise<boolean> {
+  /**
+   * Asks, and does what was decided; false: there was no answer. One question at a time: an answer that was long on
+   * its way must not undo what a later one said. Whoever comes meanwhile shares the next question.
+   */
+  look(): Promise<boolean> {
+    this.#next ??= this.#asking.then(() => {
+      this.#next = undefined;
+      const asking = this.#ask();
+      this.#asking = asking;
+      return asking;
+    });
+    return this.#next;
+  }
+
+  async #ask(): Promise<boolean> {
     try {
       for (;;) {
-        const { controls, revocations } = await this.#log.readState(this.#revocations.version);
+        const { controls, revocations, newest } = await this.#log.readState(this.#revocations.version);
         for (const control of controls) this.#follow(control);
+        if (newest < this.#revocations.version) {
+          this.#revocations.startOver();
+          continue;
+        }
         if (!this.#revocations.learn(revocations)) break;
         this.#onRevoked();
       }

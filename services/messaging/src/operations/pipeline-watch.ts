@@ -69,10 +69,12 @@ export class PipelineWatch {
     this.#watchedUntil = now + WATCHED_FOR_MS;
     if (isFirst || fresh) {
       this.#ask();
+      const late = new AbortController();
       await Promise.race([
         Promise.all([this.#outbox.settled, this.#stream.settled, this.#table.settled]),
-        this.#clock.sleep(PATIENCE_MS),
+        this.#clock.sleep(PATIENCE_MS, late.signal),
       ]);
+      late.abort();
     }
     return this.#view();
   }

@@ -40,6 +40,14 @@ export class Revocations {
     return this.#version > before;
   }
 
+  /**
+   * A restore has set the log back, and versions are given anew: what there is is learned from the beginning. What
+   * the restore has lost stays revoked here.
+   */
+  startOver(): void {
+    this.#version = 0;
+  }
+
   readonly isRevoked = ({ userId, issuedAt, sid }: RevocableToken): boolean => {
     if (sid !== undefined && this.#logins.has(sid)) return true;
     const revokedAt = this.#users.get(userId);

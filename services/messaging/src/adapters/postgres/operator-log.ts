@@ -20,6 +20,11 @@ const NEW_REVOCATIONS = {
   text: `SELECT kind, subject, revoked_at, version FROM messaging.revocation WHERE version > $1
          ORDER BY version LIMIT ${REVOCATIONS_PIECE}`,
 };
+/** Index: revocation_version_key, from its end. */
+const NEWEST_REVOCATION = {
+  name: 'newest-revocation',
+  text: 'SELECT coalesce(max(version), 0) AS newest FROM messaging.revocation',
+};
 const SET_CONTROL = {
   name: 'set-control',
   text: `SELECT messaging.set_control($1, $2, $3, $4, $5::float8 * INTERVAL '1 second')`,
@@ -87,11 +92,13 @@ export class PostgresOperatorLog {
 
   async readState(afterVersion: number): Promise<OperatorState> {
     return this.#pool.session(async (session) => {
-      const [controls, revocations] = await Promise.all([
+      const [controls, revocations, [last]] = await Promise.all([
         session.query<ControlRow>(CONTROLS),
         session.query<StoredRevocation>(NEW_REVOCATIONS, [afterVersion]),
+        session.query<{ newest: number }>(NEWEST_REVOCATION),
       ]);
       return {
+        newest: last!.newest,
         controls: controls.map(({ stage, paused, changed_at }) => ({ stage, paused, changedAt: changed_at })),
         revocations: revocations.map(({ kind, subject, revoked_at, version }): RevocationRow => ({
           kind,

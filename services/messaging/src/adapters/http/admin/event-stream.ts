@@ -3,18 +3,21 @@ import { bounds } from '../../../bounds.ts';
 import type { Clock } from '../../../clock.ts';
 import { identityOf } from '../guard.ts';
 import { sendProblem } from '../problems.ts';
+import type { Identity } from '../token-verifier.ts';
 
 /**
- * Server-sent events: one `name` event each second, until the client goes, its token ends, or `end` is aborted. A
- * client that does not read is let go, rather than written to for ever.
+ * Server-sent events: one `name` event each second, until the client goes, its token ends or is revoked, or `end` is
+ * aborted. A client that does not read is let go, rather than written to for ever.
  */
 export class EventStreams {
   readonly #clock: Clock;
+  readonly #isRevoked: (identity: Identity) => boolean;
   readonly #end: AbortSignal;
   #open = 0;
 
-  constructor(options: { clock: Clock; end: AbortSignal }) {
+  constructor(options: { clock: Clock; isRevoked: (identity: Identity) => boolean; end: AbortSignal }) {
     this.#clock = options.clock;
+    this.#isRevoked = options.isRevoked;
     this.#end = options.end;
   }
 
@@ -26,7 +29,7 @@ export class EventStreams {
     if (this.#open >= bounds.admin.eventStreamsMax) {
       return sendProblem(reply, 'overloaded', bounds.http.retryAfterMs);
     }
-    const { expiresAt } = identityOf(request);
+    const identity = identityOf(request);
     const socket = reply.raw;
     const gone = new AbortController();
     socket.on('close', () => gone.abort());
@@ -39,7 +42,7 @@ export class EventStreams {
       'x-accel-buffering': 'no',
     });
     try {
-      while (!ends.aborted && this.#clock.now() < expiresAt) {
+      while (!ends.aborted && this.#clock.now() < identity.expiresAt && !this.#isRevoked(identity)) {
         const data = JSON.stringify(await event.data());
         if (socket.writableLength > bounds.admin.eventStreamUnsentBytesMax) break;
         socket.write(`event: ${event.name}\ndata: ${data}\n\n`);

@@ -169,6 +169,23 @@ describe('a pause', () => {
   });
 });
 
+it('a slow question of an operator holds up no pause, and no other operator’s', async () => {
+  const hand = await scene.sqlConnection();
+  await hand.query('BEGIN; LOCK TABLE messaging.message_dlq IN ACCESS EXCLUSIVE MODE');
+  const slow = Array.from({ length: 6 }, () => operator.get('/dead-letters?kind=entry'));
+  await setControl('consumer', true);
+  expect(await metricOf(pods[0]!, 'messaging_control_paused')).toBe(1);
+  await setControl('consumer', false);
+  await hand.query('ROLLBACK');
+  expect(await Promise.all(slow)).toHaveLength(6);
+});
+
+it('a pod that cannot read what operators have decided does not start', async () => {
+  await scene.sql('ALTER TABLE messaging.control RENAME TO control_away');
+  await expect(scene.podProcess()).rejects.toThrow(/ended before server_started/);
+  await scene.sql('ALTER TABLE messaging.control_away RENAME TO control');
+});
+
 it('a pod that starts during a pause starts paused', async () => {
   await setControl('dispatcher', true);
   const third = await scene.pod();

@@ -88,6 +88,17 @@ it('of a login: it alone ends, for good', async () => {
   await eventually(async () => expect(await statusOf(pods[1]!, later)).toBe('revoked'));
 });
 
+it('an operator who is revoked sees no more of the pipeline', async () => {
+  const token = await mintToken({ sub: 'former-operator', scope: 'messaging:operate' });
+  const response = await fetch(`${pods[1]!.adminUrl}/admin/v1/pipeline/stream`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect(response.status).toBe(200);
+  await operator.send('POST', '/revocations', { user_id: 'former-operator' });
+  // To its end, which is the server's.
+  expect(await response.text()).toContain('event: pipeline');
+});
+
 it('where the bus loses the word, pods find it by themselves; a pod that starts later knows it, too', async () => {
   const token = await mintToken({ sub: 'dan' });
   const client = await connect(pods[1]!, token);
@@ -101,10 +112,10 @@ it('where the bus loses the word, pods find it by themselves; a pod that starts 
 
 it('are listed, the latest first, and on record', async () => {
   const { revocations, next_cursor: next } = await operator.get<Revocations>('/revocations?limit=2');
-  expect(revocations.map(({ user_id, sid }) => user_id ?? sid)).toEqual(['dan', 'phone']);
+  expect(revocations.map(({ user_id, sid }) => user_id ?? sid)).toEqual(['dan', 'former-operator']);
   expect(revocations[0]!.revoked_by).toMatch(/^psql:/);
   const rest = await operator.get<Revocations>(`/revocations?limit=2&cursor=${next}`);
-  expect(rest.revocations.map(({ user_id }) => user_id)).toEqual(['ann']);
+  expect(rest.revocations.map(({ user_id }) => user_id)).toEqual([null, 'ann']);
   const [row] = await scene.sql<{ target: string }>(
     `SELECT target FROM messaging.operator_audit WHERE action = 'revoke' ORDER BY id LIMIT 1`,
   );
