@@ -1,8 +1,8 @@
-import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { BusPublisher, BusSubscriber } from '../ports.ts';
-import { podFigures, type PodFigures } from './pod-figures.ts';
+import type { PodFigures } from './pod-figures.ts';
 import type { PodAnswer, PodQuestion } from './pod-questions.ts';
+import { readPodFigures } from './read-pod-figures.ts';
 
 /** What pods say to each other on the channel `control`. */
 export type PodMessage =
@@ -13,20 +13,6 @@ export type PodMessage =
   | { readonly kind: 'bye'; readonly instance: string }
   | { readonly kind: 'ask'; readonly id: string; readonly question: PodQuestion }
   | { readonly kind: 'answer'; readonly id: string; readonly instance: string; readonly answer: PodAnswer };
-
-/** As far as whoever hears it relies on it at once; questions and answers are looked at where they are used. */
-const podMessage = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('changed') }),
-  z.object({ kind: z.literal('figures'), figures: podFigures }),
-  z.object({ kind: z.literal('bye'), instance: z.string() }),
-  z.object({ kind: z.literal('ask'), id: z.string(), question: z.looseObject({ about: z.string() }) }),
-  z.object({
-    kind: z.literal('answer'),
-    id: z.string(),
-    instance: z.string(),
-    answer: z.looseObject({ pod: z.string() }),
-  }),
-]);
 
 /** More than the largest answer. */
 const MESSAGE_MAX_BYTES = 1024 * 1024;
@@ -95,12 +81,24 @@ export class PodBus {
   }
 }
 
+/** Questions and answers are looked at no further than whoever waits for them relies on at once. */
 function parse(bytes: Buffer): PodMessage | undefined {
   if (bytes.length > MESSAGE_MAX_BYTES) return undefined;
   try {
-    const result = podMessage.safeParse(JSON.parse(bytes.toString('utf8')));
-    return result.success ? (result.data as PodMessage) : undefined;
+    const value = JSON.parse(bytes.toString('utf8')) as Partial<Record<string, unknown>> | null;
+    return value !== null && isMessage(value) ? (value as unknown as PodMessage) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isMessage(value: Partial<Record<string, unknown>>): boolean {
+  const { kind, id, instance, figures, question, answer } = value;
+  if (kind === 'changed') return true;
+  if (kind === 'figures') return readPodFigures(figures) !== undefined;
+  if (kind === 'bye') return typeof instance === 'string';
+  if (typeof id !== 'string') return false;
+  if (kind === 'ask') return typeof (question as { about?: unknown } | null)?.about === 'string';
+  const isAnswer = kind === 'answer' && typeof instance === 'string';
+  return isAnswer && typeof (answer as { pod?: unknown } | null)?.pod === 'string';
 }

@@ -1,59 +1,50 @@
-import { CONTROLLED_STAGES } from '@sanctum/protocol/admin';
-import { z } from 'zod';
+import type { ControlledStage } from '@sanctum/protocol/admin';
 import type { Metric, Metrics } from '../metrics.ts';
 
-const total = z.number();
-/** How many observations fell into each bucket of the histogram, the last one: above all bounds. */
-const histogram = z.array(z.number()).max(100);
-
 /** Cumulative since the pod's start; the difference of two is what happened between them. */
-const podTotals = z.object({
-  accepted: total,
-  intakeErrors: total,
-  dispatched: total,
-  rowsFailed: total,
-  dispatchErrors: total,
-  published: total,
-  consumed: total,
-  consumerErrors: total,
-  malformed: total,
-  slowPath: total,
-  missing: total,
-  frames: total,
-  slowClosed: total,
-  lag: histogram,
-  endToEnd: histogram,
-});
-export type PodTotals = Readonly<z.output<typeof podTotals>>;
+export interface PodTotals {
+  readonly accepted: number;
+  readonly intakeErrors: number;
+  readonly dispatched: number;
+  readonly rowsFailed: number;
+  readonly dispatchErrors: number;
+  readonly published: number;
+  readonly consumed: number;
+  readonly consumerErrors: number;
+  readonly malformed: number;
+  readonly slowPath: number;
+  readonly missing: number;
+  readonly frames: number;
+  readonly slowClosed: number;
+  /** How many observations fell into each bucket of the histogram, the last one: above all bounds. */
+  readonly lag: readonly number[];
+  readonly endToEnd: readonly number[];
+}
 
-/**
- * What a pod says of itself every second. `v` rises when a field changes its meaning. A schema, since it comes back
- * over the bus and out of a table, from pods of other versions: what does not look like this is passed over.
- */
-export const podFigures = z.object({
-  v: z.literal(1),
+/** What a pod says of itself every second. `v` rises when a field changes its meaning. */
+export interface PodFigures {
+  readonly v: 1;
   /** Names one run of one process. */
-  instance: z.string().min(1),
-  name: z.string(),
-  version: z.string(),
+  readonly instance: string;
+  readonly name: string;
+  readonly version: string;
   /** Milliseconds since the epoch, by the pod's own clock. */
-  startedAt: z.number(),
-  at: z.number(),
-  epoch: z.number(),
-  state: z.enum(['starting', 'ready', 'degraded', 'not_ready', 'draining']),
-  reasons: z.array(z.string()),
-  dispatcher: z.boolean(),
-  consumer: z.boolean(),
-  paused: z.array(z.enum(CONTROLLED_STAGES)),
-  busHeard: z.boolean(),
-  connections: z.number(),
-  slowConnections: z.number(),
-  conversations: z.number(),
-  oldestUnreadSeconds: z.number(),
-  pending: z.number(),
-  totals: podTotals,
-});
-export type PodFigures = Readonly<z.output<typeof podFigures>>;
+  readonly startedAt: number;
+  readonly at: number;
+  readonly epoch: number;
+  readonly state: 'starting' | 'ready' | 'degraded' | 'not_ready' | 'draining';
+  readonly reasons: readonly string[];
+  readonly dispatcher: boolean;
+  readonly consumer: boolean;
+  readonly paused: readonly ControlledStage[];
+  readonly busHeard: boolean;
+  readonly connections: number;
+  readonly slowConnections: number;
+  readonly conversations: number;
+  readonly oldestUnreadSeconds: number;
+  readonly pending: number;
+  readonly totals: PodTotals;
+}
 
 /** Reads the totals out of the metrics, so that no figure is counted twice. */
 export async function readTotals(metrics: Metrics): Promise<PodTotals> {

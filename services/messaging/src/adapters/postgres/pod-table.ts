@@ -1,4 +1,5 @@
-import { podFigures, type PodFigures } from '../../operations/pod-figures.ts';
+import type { PodFigures } from '../../operations/pod-figures.ts';
+import { readPodFigures } from '../../operations/read-pod-figures.ts';
 import type { PostgresPool } from './pool.ts';
 
 const WRITE = {
@@ -33,8 +34,8 @@ export class PodTable {
   async read(): Promise<{ figures: PodFigures; ageMs: number }[]> {
     const rows = await this.#pool.query<{ figures: unknown; age_ms: number }>(READ);
     return rows.flatMap((row) => {
-      const { success, data: figures } = podFigures.safeParse(row.figures);
-      return success ? [{ figures, ageMs: Math.max(0, row.age_ms) }] : [];
+      const figures = readPodFigures(row.figures);
+      return figures !== undefined ? [{ figures, ageMs: Math.max(0, row.age_ms) }] : [];
     });
   }
 
