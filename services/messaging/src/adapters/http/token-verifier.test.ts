@@ -69,6 +69,17 @@ describe('a token', () => {
     });
   });
 
+  it.each([
+    ['now', 0, false],
+    ['a little ahead of this clock', 4, false],
+    ['in the future', 60, true],
+    ['in milliseconds', nowS() * 999, true],
+  ])('that says it was issued %s cannot outrun a revocation', async (_, aheadS, isOldest) => {
+    const iat = nowS() + aheadS;
+    const result = await verifierFor(hmac).verify(await token({ iat, exp: nowS() + 60 }));
+    expect(result).toMatchObject({ ok: true, issuedAt: isOldest ? 0 : iat * 1000 });
+  });
+
   it('is missing', async () => {
     expect(await verifierFor(hmac).verify(undefined)).toEqual({ ok: false, code: 'token_missing' });
   });

@@ -92,7 +92,7 @@ async function verifyToken(
       currentDate: options.now,
     });
     const claims = parseTokenClaims(payload);
-    return claims.ok ? { ok: true, ...identityOf(claims.identity) } : INVALID;
+    return claims.ok ? { ok: true, ...identityOf(claims.identity, options.now.getTime()) } : INVALID;
   } catch (error) {
     if (error instanceof errors.JWTExpired) return EXPIRED;
     if (error instanceof Fault && error.retryable) return UNAVAILABLE;
@@ -100,6 +100,8 @@ async function verifyToken(
   }
 }
 
-function identityOf({ userId, scopes, expiresAtMs, issuedAtMs, sid }: TokenIdentity): Identity {
-  return { userId, scopes, expiresAt: expiresAtMs, issuedAt: issuedAtMs, ...(sid !== undefined && { sid }) };
+function identityOf({ userId, scopes, expiresAtMs, issuedAtMs, sid }: TokenIdentity, now: number): Identity {
+  // No token comes from the future. One that says so (in milliseconds, perhaps) would be struck by no revocation.
+  const issuedAt = issuedAtMs <= now + bounds.auth.clockToleranceMs ? issuedAtMs : 0;
+  return { userId, scopes, expiresAt: expiresAtMs, issuedAt, ...(sid !== undefined && { sid }) };
 }
