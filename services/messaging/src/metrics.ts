@@ -8,7 +8,7 @@ export const LATENCY_BUCKETS_SECONDS = [
 ];
 const DISPATCH_RESULTS = ['ok', 'empty', 'error', 'paused'] as const;
 const CONSUMER_FAILURES = ['fetch_error', 'parse_error', 'broadcast_failed', 'ack_failed'] as const;
-export const BACKGROUND_JOBS = ['partitions', 'prune_outbox', 'prune_dlq'] as const;
+export const BACKGROUND_JOBS = ['partitions', 'prune_outbox', 'prune_dlq', 'prune_records'] as const;
 const GAP_FILL_SOURCES = ['ring', 'postgres'] as const;
 
 export type Metric = Counter | Gauge | Histogram;

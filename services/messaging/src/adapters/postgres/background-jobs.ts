@@ -13,7 +13,7 @@ const READ_JOBS = {
   name: 'read-background-jobs',
   text: `SELECT job, last_succeeded_at,
            due_at <= clock_timestamp() AND (taken_until IS NULL OR taken_until < clock_timestamp()) AS is_due
-         FROM messaging.background_jobs WHERE job IN ('partitions', 'prune_outbox', 'prune_dlq')`,
+         FROM messaging.background_jobs WHERE job IN ('partitions', 'prune_outbox', 'prune_dlq', 'prune_records')`,
 };
 const READ_PARTITIONS = {
   name: 'read-partitions-ahead',
@@ -56,6 +56,17 @@ const EXPIRED = {
          FROM messaging.installation`,
 };
 const PRUNE_OUTBOX = { name: 'prune-outbox', text: 'CALL messaging.prune_message_outbox($1::interval)' };
+/** An operator's job that has ended, or lost its pod, is of no use by then; the audit, which tells of it, is kept. */
+const PRUNE_OPERATOR_JOBS = {
+  name: 'prune-operator-jobs',
+  text: `DELETE FROM messaging.operator_job
+         WHERE started_at < clock_timestamp() - INTERVAL '30 days' AND updated_at < clock_timestamp() - INTERVAL '30 days'`,
+};
+/** Of pods that ended without a word. */
+const PRUNE_POD_FIGURES = {
+  name: 'prune-pod-figures',
+  text: `DELETE FROM messaging.pod_figures WHERE seen_at < clock_timestamp() - INTERVAL '1 hour'`,
+};
 const PRUNE_DLQ = { name: 'prune-dlq', text: 'CALL messaging.prune_message_dlq($1::interval)' };
 
 /**
@@ -107,7 +118,8 @@ export class PostgresBackgroundJobs implements JobBoard {
     options: { readonly always?: boolean; readonly signal?: AbortSignal } = {},
   ): Promise<JobRun> {
     const runId = randomUUID();
-    const longestMs = job === 'partitions' ? OPERATIONS_TIMEOUT_MS : PRUNE_TIMEOUT_MS;
+    const isLong = job === 'prune_outbox' || job === 'prune_dlq';
+    const longestMs = isLong ? PRUNE_TIMEOUT_MS : OPERATIONS_TIMEOUT_MS;
     const isTaken = await this.#pool.session((session) =>
       session.execute(TAKE, [job, runId, this.#pod, longestMs + TAKEN_SLACK_MS, options.always ?? false]),
     );
@@ -138,6 +150,11 @@ export class PostgresBackgroundJobs implements JobBoard {
       case 'prune_dlq': {
         const { retention } = await this.#expired(this.#retention.dlqDays);
         await this.#prunePool.session((session) => session.query(PRUNE_DLQ, [retention]), signal);
+        return undefined;
+      }
+      case 'prune_records': {
+        await this.#pool.query(PRUNE_OPERATOR_JOBS);
+        await this.#pool.query(PRUNE_POD_FIGURES);
         return undefined;
       }
     }

@@ -11,12 +11,11 @@ const WRITE = {
 const READ = {
   name: 'read-pod-figures',
   text: `SELECT figures, extract(epoch FROM clock_timestamp() - seen_at)::float8 * 1000 AS age_ms
-         FROM messaging.pod_figures LIMIT 1000`,
+         FROM messaging.pod_figures WHERE seen_at > clock_timestamp() - INTERVAL '1 hour' LIMIT 1000`,
 };
 const FORGET = {
   name: 'forget-pod-figures',
-  text: `DELETE FROM messaging.pod_figures
-         WHERE instance = $1 OR seen_at < clock_timestamp() - INTERVAL '1 hour'`,
+  text: 'DELETE FROM messaging.pod_figures WHERE instance = $1',
 };
 
 /** messaging.pod_figures: what pods say of themselves, where the bus is down, or for whoever is not on it. */
@@ -39,7 +38,7 @@ export class PodTable {
     });
   }
 
-  /** This pod ends; whoever ended an hour ago without a word goes with it. */
+  /** This pod ends. Whoever ends without a word goes with the pruning. */
   async forget(instance: string): Promise<void> {
     await this.#pool.query(FORGET, [instance]);
   }

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { CLOSE } from '@sanctum/protocol';
-import type { Revocations, Revoked } from '@sanctum/protocol/admin';
+import type { Audit, Revocations, Revoked } from '@sanctum/protocol/admin';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { HttpClient } from '../../support/http-client.ts';
@@ -110,12 +111,28 @@ it('where the bus loses the word, pods find it by themselves; a pod that starts 
   expect(await statusOf(third, token)).toBe('revoked');
 });
 
+it('an operator at a prompt cannot act in another’s name', async () => {
+  const role = `operator_${randomUUID().slice(0, 8)}`;
+  await scene.sql(`CREATE ROLE ${role} IN ROLE sanctum_operator`);
+  const hand = await scene.sqlConnection();
+  await hand.query(`SET SESSION AUTHORIZATION ${role}`);
+  await hand.query(`SELECT messaging.set_control('consumer', false, 'why', 'the boss')`);
+  await hand.query(`SELECT messaging.revoke('login', 'nobody', 'why', 'the boss')`);
+  await hand.query('RESET SESSION AUTHORIZATION');
+  await hand.query(`DROP ROLE ${role}`);
+  const { entries } = await operator.get<Audit>('/audit?limit=2');
+  expect(entries).toMatchObject([
+    { by: `psql:${role}`, action: 'revoke' },
+    { by: `psql:${role}`, action: 'resume' },
+  ]);
+});
+
 it('are listed, the latest first, and on record', async () => {
   const { revocations, next_cursor: next } = await operator.get<Revocations>('/revocations?limit=2');
-  expect(revocations.map(({ user_id, sid }) => user_id ?? sid)).toEqual(['dan', 'former-operator']);
+  expect(revocations.map(({ user_id, sid }) => user_id ?? sid)).toEqual(['nobody', 'dan']);
   expect(revocations[0]!.revoked_by).toMatch(/^psql:/);
   const rest = await operator.get<Revocations>(`/revocations?limit=2&cursor=${next}`);
-  expect(rest.revocations.map(({ user_id }) => user_id)).toEqual([null, 'ann']);
+  expect(rest.revocations.map(({ user_id }) => user_id)).toEqual(['former-operator', null]);
   const [row] = await scene.sql<{ target: string }>(
     `SELECT target FROM messaging.operator_audit WHERE action = 'revoke' ORDER BY id LIMIT 1`,
   );

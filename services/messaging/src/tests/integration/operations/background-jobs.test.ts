@@ -66,6 +66,7 @@ test('two pods at once prune once: floors first, then the day', async () => {
   expect((await one.read()).jobs.filter(({ isDue }) => isDue).map(({ job }) => job)).toEqual([
     'partitions',
     'prune_dlq',
+    'prune_records',
   ]);
 });
 
@@ -122,6 +123,24 @@ test('given up at the end of a pod, a prune goes on elsewhere when the server is
   await expect(running).rejects.toThrow();
   expect(await rowOf(client, 'prune_outbox')).toMatchObject({ is_free: false, failures: 0 });
   await reader.query('COMMIT');
+});
+
+test('of operators’ work nothing stays for ever but the record of it', async () => {
+  const url = await freshDatabase();
+  const client = await prompt(url);
+  await client.query(`
+    INSERT INTO messaging.operator_job (job_id, kind, state, total, started_by, pod, started_at, updated_at)
+      SELECT gen_random_uuid(), 'replay', state, 1, 'ops', age, now() - age::interval, now() - last::interval
+      FROM (VALUES ('done', '31 days', '31 days'), ('running', '40 days', '31 days'), ('done', '29 days', '29 days'),
+                   ('running', '31 days', '1 second')) j (state, age, last);
+    INSERT INTO messaging.pod_figures (instance, seen_at, figures)
+      VALUES (gen_random_uuid(), now() - interval '2 hours', '{}'), (gen_random_uuid(), now(), '{}');
+    INSERT INTO messaging.operator_audit (at, operator, action, target) VALUES (now() - interval '2 years', 'ops', 'x', 'y')`);
+  expect(await boardOf(url, 'pod-1').run('prune_records')).toEqual({ kind: 'done', count: undefined });
+  const { rows } =
+    await client.query(`SELECT (SELECT array_agg(pod ORDER BY pod) FROM messaging.operator_job) AS jobs,
+    (SELECT count(*)::int FROM messaging.pod_figures) AS pods, (SELECT count(*)::int FROM messaging.operator_audit) AS audit`);
+  expect(rows).toEqual([{ jobs: ['29 days', '31 days'], pods: 1, audit: 1 }]);
 });
 
 test('a prune by hand beside the job is no fault: both end well', async () => {
