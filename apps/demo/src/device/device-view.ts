@@ -60,7 +60,6 @@ export function applyReports(view: DeviceView, reports: readonly Report[]): Devi
     switch (report.kind) {
       case 'status':
         status = report.status;
-        if (status === 'online') trouble = undefined;
         break;
       case 'trouble':
         trouble = report.text;

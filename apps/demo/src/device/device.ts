@@ -99,6 +99,7 @@ export class Device {
 
   async ask(question: Question): Promise<void> {
     const { conversationId } = question;
+    if (!this.#network.isOnline) throw new Error('This device is offline.');
     if (question.kind === 'create') {
       await this.#conversations.create({ conversationId, members: question.members });
     } else await this.#conversations.addMember(conversationId, question.userId);
@@ -142,7 +143,9 @@ export class Device {
     client.on('outgoing', (message) => this.#tellOutgoing(message));
     client.on('status', (status) => this.#tellStatus(status));
     client.on('caughtUp', () => this.#receipts.due());
-    client.on('refused', ({ code }) => this.#trouble(`The server refuses a conversation: ${code}.`));
+    client.on('refused', ({ code }) =>
+      this.#trouble(`The server refuses a conversation (${code}). If its data was deleted: start over.`),
+    );
     client.on('gap', async ({ conversationId, from, to, reason }, tx) => {
       const text = `${to - from + 1} messages are not there (${reason})`;
       const place = { conversationId, seq: from, messageId: `gap-${conversationId}-${from}`, occurredAt: '' };
@@ -229,7 +232,7 @@ export class Device {
     if (response.status === 404) {
       throw new SanctumError(
         'login_required',
-        'this service gives no tokens to the demo (DEMO_TOKENS is off)',
+        'this service gives no tokens to the demo; `npm start` does, or DEMO_TOKENS=true',
       );
     }
     if (!response.ok) throw new Error(`no token: status ${response.status}`);

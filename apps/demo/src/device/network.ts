@@ -14,6 +14,10 @@ export class Network {
     this.#onMessage = onMessage;
   }
 
+  get isOnline(): boolean {
+    return this.#online;
+  }
+
   /** Cuts what is open, and lets nothing through until it is switched on again. */
   set(online: boolean): void {
     this.#online = online;

@@ -31,7 +31,11 @@ function reasonOf(error: unknown): string {
 async function obey(command: Command): Promise<void> {
   if (command.kind === 'start') {
     device = Device.open(command.options, report);
-    await device;
+    await device.catch((error: unknown) => {
+      report({ kind: 'status', status: 'stopped' });
+      // As by a second tab, which would take what is this one's.
+      throw new Error(`The device cannot be opened: ${reasonOf(error)}.`, { cause: error });
+    });
     return;
   }
   const opened = await device;

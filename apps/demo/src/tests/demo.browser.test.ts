@@ -1,10 +1,18 @@
 import { freePort } from '@sanctum/local-servers';
 import { type Browser, launchBrowser } from '@sanctum/local-servers/browser';
 import { Scene } from '@sanctum/messaging/tests/support/scene';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { accessibilityFaults, tabOrder } from './accessibility.ts';
 import { DemoPage } from './demo-page.ts';
 import { RecordingProxy } from './recording-proxy.ts';
 
+const BUILT = fileURLToPath(new URL('../../dist', import.meta.url));
+/** Of all that the page loads; docs/demo.md says so. */
+const GZIP_MAX_BYTES = 34 * 1024;
 const MISSED = Array.from({ length: 500 }, (_, index) => `${index + 1} of 500`);
 
 let scene: Scene;
@@ -73,16 +81,59 @@ it('the pane between them shows ciphertext of each, receipts too', async () => {
   expect(await demo.layoutShift()).toBeLessThan(0.05);
 });
 
+it('the keyboard reaches everything, in the order in which it stands there', async () => {
+  expect(await tabOrder(demo.page, 9)).toEqual([
+    ...['Go offline', 'Kill', 'Weekend', 'Work', 'New…', 'Invite…'],
+    ...['Weekend: messages', 'Ada writes in Weekend', 'Send 500 at once'],
+  ]);
+  await demo.page.keyboard.press('Shift+Tab');
+  secrets.push('Typed without a mouse.');
+  await demo.page.keyboard.type('Typed without a mouse.');
+  await demo.page.keyboard.press('Enter');
+  await demo.person('Ben').sees('Typed without a mouse.');
+});
+
+it('is accessible, light and dark', async () => {
+  const { page } = demo;
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await accessibilityFaults(page), colorScheme).toEqual([]);
+  }
+  await demo.person('Ada').press('Invite…');
+  expect(await accessibilityFaults(page), 'dialog').toEqual([]);
+  await page.keyboard.press('Escape');
+});
+
+it('on a small screen one pane stands at a time, and what is not seen is not read', async () => {
+  const { page } = demo;
+  await page.setViewportSize({ width: 390, height: 780 });
+  const [ada, ben] = [demo.person('Ada'), demo.person('Ben')];
+  await ben.pane.waitFor({ state: 'hidden' });
+  await write('Ada', 'Is anybody looking?');
+  const tab = page.getByRole('navigation', { name: 'Panes' }).getByRole('button', { name: 'Ben 1 unread' });
+  await tab.waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+  expect(await accessibilityFaults(page)).toEqual([]);
+  await demo.picture('narrow', { width: 390, height: 780 });
+  await tab.click();
+  await ben.sees('Is anybody looking?');
+  await ada.pane.waitFor({ state: 'hidden' });
+  await page.setViewportSize({ width: 1360, height: 860 });
+  await expect.poll(() => ada.pane.locator('.own .meta').last().textContent()).toMatch(/Read$/);
+});
+
 it('somebody goes offline, misses 500, the server is killed and comes back: all there, in order', async () => {
   const [ada, ben] = [demo.person('Ada'), demo.person('Ben')];
   const before = await ben.texts();
+  const secondTab = await demo.page.context().newPage();
+  await secondTab.goto(demo.page.url());
   await ben.press('Go offline');
   await ben.until('Offline');
   await ada.press('Send 500 at once');
   await ada.sees(MISSED[99]!);
   await write('Ben', 'Written without a network.');
   await pod.kill('SIGKILL');
-  await demo.picture('offline', { dark: true });
+  await demo.picture('offline', { dark: true, width: 1180, height: 640 });
   pod = await startPod();
   await ada.pane.locator('.waiting').first().waitFor({ state: 'detached', timeout: 60_000 });
   await ben.press('Go online');
@@ -91,6 +142,10 @@ it('somebody goes offline, misses 500, the server is killed and comes back: all 
   const expected = [...before, ...MISSED, 'Written without a network.'];
   expect(await ben.texts()).toEqual(expected);
   expect(await ada.texts()).toEqual(expected);
+
+  // A second one of the same devices would have taken what was theirs.
+  await secondTab.getByRole('alert').getByText('another page has this device open').first().waitFor();
+  await secondTab.close();
 });
 
 it('a device that is killed comes back with what it had stored, each message once', async () => {
@@ -102,6 +157,17 @@ it('a device that is killed comes back with what it had stored, each message onc
   await ben.press('Bring back');
   await ben.sees('Are you still there?');
   expect(await ben.texts()).toEqual([...before, 'Are you still there?']);
+});
+
+it('a conversation can be made, with a key of its own', async () => {
+  const [ada, ben] = [demo.person('Ada'), demo.person('Ben')];
+  await ada.press('New…');
+  await demo.page.getByRole('dialog').getByLabel('Its name').fill('Mountain hut');
+  await demo.page.keyboard.press('Enter');
+  await write('Ada', 'This one is about the hut.');
+  await ben.press('Mountain hut 1 unread');
+  await ben.sees('This one is about the hut.');
+  for (const person of [ada, ben]) await person.press('Weekend');
 });
 
 it('a link brings somebody in from another browser', async () => {
@@ -133,7 +199,7 @@ it('no byte that a page sent holds a text, a name or a key', async () => {
     conversations: { title: string; secret: string }[];
   };
   const keys = conversations.map(({ secret }) => Buffer.from(secret, 'base64'));
-  expect(keys.map((key) => key.length)).toEqual([32, 32]);
+  expect(keys.map((key) => key.length)).toEqual([32, 32, 32]);
   const plain = [...secrets, MISSED[0]!, ...conversations.map(({ title }) => title)].map((text) =>
     Buffer.from(text),
   );
@@ -143,6 +209,23 @@ it('no byte that a page sent holds a text, a name or a key', async () => {
     }
   }
   expect(demo.wrongs).toEqual([]);
+});
+
+it('who starts over has other people, keys and conversations', async () => {
+  const { page } = demo;
+  const before = await demo.kept();
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.getByRole('button', { name: 'Start over' }).click();
+  await demo.person('Ada').pane.getByText('No messages yet').waitFor();
+  await demo.person('Ada').until('Online');
+  expect(await demo.kept()).not.toBe(before);
+  const names = await page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
+  expect(names.filter((name) => before.includes(name?.replace('sanctum:', '') ?? 'none'))).toEqual([]);
+});
+
+it('is small', () => {
+  const files = readdirSync(BUILT).map((name) => gzipSync(readFileSync(path.join(BUILT, name))).length);
+  expect(files.reduce((sum, size) => sum + size, 0)).toBeLessThan(GZIP_MAX_BYTES);
 });
 
 /** How bytes look in base64, whatever stands before them. */

@@ -28,14 +28,23 @@ export function usePageVisible(): boolean {
   return isVisible;
 }
 
-/** Keeps a log at its end while `last` changes, unless somebody has scrolled back. */
+/**
+ * Keeps a log at its end while `last` changes, and while its size does: a keyboard takes some of it, and a pane that
+ * was hidden has lost its place. Not where somebody has scrolled back.
+ */
 export function useFollowing(last: string | undefined) {
   const ref = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
-  useLayoutEffect(() => {
+  const follow = (): void => {
     const { current: box } = ref;
     if (box !== null && follows.current) box.scrollTop = box.scrollHeight;
-  }, [last]);
+  };
+  useLayoutEffect(follow, [last]);
+  useEffect(() => {
+    const sizes = new ResizeObserver(follow);
+    sizes.observe(ref.current!);
+    return () => sizes.disconnect();
+  }, []);
   const onScroll = (event: Event): void => {
     const box = event.currentTarget as HTMLDivElement;
     follows.current = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;

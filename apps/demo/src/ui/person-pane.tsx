@@ -41,13 +41,16 @@ export function PersonPane({ person, room, isShown, onReports, onUnread, onConve
   const open = conversationOf(view, chosen);
   useCreation(device, room, onConversation);
   useReading(device, chosen, isShown);
+  const current = useRef<HTMLButtonElement>(null);
+  useEffect(() => current.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [chosen]);
   const counts = room.conversations.map(({ conversationId }) =>
     unreadCount(conversationOf(view, conversationId), userId),
   );
   const total = counts.reduce((sum, count) => sum + count, 0);
   useEffect(() => onUnread(userId, total), [onUnread, userId, total]);
   const isKilled = view.status === 'killed';
-  const status = isKilled || isOnline ? view.status : 'offline';
+  const isOver = isKilled || view.status === 'stopped';
+  const status = isOver || isOnline ? view.status : 'offline';
 
   return (
     <section class="pane person" aria-label={name} hidden={!isShown} data-status={status}>
@@ -56,11 +59,11 @@ export function PersonPane({ person, room, isShown, onReports, onUnread, onConve
         <p class="device-status" role="status">
           {status === 'offline' ? 'Offline' : STATUS[status]}
         </p>
-        <button type="button" disabled={isKilled} onClick={() => device.setOnline(!isOnline)}>
+        <button type="button" disabled={isOver} onClick={() => device.setOnline(!isOnline)}>
           {isOnline ? 'Go offline' : 'Go online'}
         </button>
-        <button type="button" onClick={isKilled ? device.start : device.kill}>
-          {isKilled ? 'Bring back' : 'Kill'}
+        <button type="button" onClick={isOver ? device.start : device.kill}>
+          {isOver ? 'Bring back' : 'Kill'}
         </button>
       </header>
       <nav class="conversations" aria-label={`${name}’s conversations`}>
@@ -68,6 +71,7 @@ export function PersonPane({ person, room, isShown, onReports, onUnread, onConve
           {room.conversations.map(({ conversationId, title }, index) => (
             <li key={conversationId}>
               <button
+                ref={conversationId === chosen ? current : null}
                 type="button"
                 aria-current={conversationId === chosen ? 'true' : undefined}
                 onClick={() => setChosen(conversationId)}
@@ -106,7 +110,7 @@ export function PersonPane({ person, room, isShown, onReports, onUnread, onConve
       <Composer
         name={name}
         title={conversation.title}
-        isReady={!isKilled && conversation.isCreated}
+        isReady={!isOver && conversation.isCreated}
         onSend={(texts) => device.send(chosen, texts)}
       />
     </section>
