@@ -29,7 +29,7 @@ import { Pump } from './pump.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { MessageItem } from './shared-frame.ts';
 import { subscribe, unsubscribe } from './subscribing.ts';
-import type { TokenVerifier, VerifiedToken } from './token.ts';
+import { CLOSE_OF_REFUSAL, type TokenVerifier, type VerifiedToken } from './token.ts';
 
 /** Cursors that one connection may bring: twice the conversations that a user can have. */
 const CURSORS_MAX = 20_000;
@@ -214,10 +214,7 @@ export class Session {
     const refusal = await this.#login.take(token);
     if (this.#isClosed() || refusal === undefined) return;
     this.sendError(refusal);
-    if (refusal === 'token_expired') this.close(CLOSE.token_expired);
-    else if (refusal === 'revoked') this.close(CLOSE.revoked);
-    else if (refusal === 'unavailable') this.close(CLOSE.try_later, this.hub.retryHintMs());
-    else this.close(CLOSE.token_invalid);
+    this.close(CLOSE_OF_REFUSAL[refusal], refusal === 'unavailable' ? this.hub.retryHintMs() : undefined);
   }
 
   async #renew(token: string): Promise<void> {

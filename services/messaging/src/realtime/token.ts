@@ -1,3 +1,5 @@
+import { CLOSE } from '@sanctum/protocol';
+
 /** A token that has been verified. */
 export interface VerifiedToken {
   readonly ok: true;
@@ -15,6 +17,15 @@ export interface RefusedToken {
   /** `unavailable`: a key could not be had, which is no verdict. */
   readonly code: 'token_missing' | 'token_invalid' | 'token_expired' | 'revoked' | 'unavailable';
 }
+
+/** How a connection ends whose token is refused. */
+export const CLOSE_OF_REFUSAL: Readonly<Record<RefusedToken['code'], number>> = {
+  token_missing: CLOSE.token_invalid,
+  token_invalid: CLOSE.token_invalid,
+  token_expired: CLOSE.token_expired,
+  revoked: CLOSE.revoked,
+  unavailable: CLOSE.try_later,
+};
 
 export interface TokenVerifier {
   /** Never rejects. */
