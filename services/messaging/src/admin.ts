@@ -106,6 +106,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
   });
   const podTable = new PodTable(pool);
   const startedAt = clock.now();
+  const startedMonotonic = clock.monotonic();
   const reporter = new PodReporter({ read: figures, fleet, bus, table: podTable, clock, log });
   const questions = new PodQuestions({ bus, fleet, clock, instance, answer });
 
@@ -175,7 +176,8 @@ export function makeAdmin(deps: AdminDeps): Admin {
       name: podName,
       version: VERSION,
       startedAt,
-      at: clock.now(),
+      // Not the wall time, which may be set back: others would take what comes then for older than what they know.
+      at: Math.round(startedAt + clock.monotonic() - startedMonotonic),
       epoch: deps.epoch(),
       state: phase ?? (ready ? (degraded.length > 0 ? 'degraded' : 'ready') : 'not_ready'),
       reasons: [...reasons, ...degraded],

@@ -30,6 +30,7 @@ export interface PodFigures {
   readonly version: string;
   /** Milliseconds since the epoch, by the pod's own clock. */
   readonly startedAt: number;
+  /** The same, and never going back. */
   readonly at: number;
   readonly epoch: number;
   readonly state: 'starting' | 'ready' | 'degraded' | 'not_ready' | 'draining';

@@ -6,11 +6,13 @@ import {
   consumerGroups,
   type Partitions,
   partitions as partitionsSchema,
+  type Pipeline,
   pipeline,
   type Trace,
   trace as traceSchema,
 } from '@sanctum/protocol/admin';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { systemClock } from '../../../clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectStatus } from '../../support/http-client.ts';
 import type { Pod } from '../../support/pod.ts';
@@ -96,6 +98,22 @@ it('connections are listed by pod and state, slow ones marked, page by page', as
   expect((await operator.get<Connections>('/connections?user_id=ben')).connections).toHaveLength(1);
   expect((await operator.get<Connections>('/connections?pod=nobody')).connections).toEqual([]);
   expect((await operator.http.request('GET', '/admin/v1/connections?cursor=!')).status).toBe(400);
+});
+
+it('a pod whose wall clock is set back is heard of as before', async () => {
+  let aheadMs = 600_000;
+  const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+  const pod = await scene.pod({ env: { CONSUMER_ENABLED: 'false' }, overrides: { clock } });
+  const seenAt = async () => {
+    const { pods: all } = await operator.get<Pipeline>('/pipeline');
+    const times = all.map((each) => Date.parse(each.seen_at)).filter((time) => time > Date.now() + 300_000);
+    expect(times).toHaveLength(1);
+    return times[0]!;
+  };
+  const before = await eventually(seenAt);
+  aheadMs = 0;
+  await eventually(async () => expect(await seenAt()).toBeGreaterThan(before + 1000));
+  await pod.stop();
 });
 
 it('partitions, retention, and the consumers of the group', async () => {
