@@ -48,6 +48,7 @@ test('Grafana of the compose file finds the dashboard, and Prometheus', () => {
     providers: [{ type: 'file', options: { path: '/var/lib/grafana/dashboards' } }],
   });
   const compose = read('compose.yaml') as { services: Record<string, { volumes: string[] }> };
-  // It looks into folders below that path, and takes nothing but JSON.
-  expect(compose.services['grafana']!.volumes).toContain('../grafana:/var/lib/grafana/dashboards:ro');
+  expect(compose.services['grafana']!.volumes).toContain(
+    '../grafana/dashboards:/var/lib/grafana/dashboards:ro',
+  );
 });

@@ -1,4 +1,5 @@
 import type { ErrorCode, RequestId, SubscribedItem, SubscribeFrame } from '@sanctum/protocol';
+import type { ControlFrame } from './outbound.ts';
 import { Position } from './position.ts';
 import type { Session } from './session.ts';
 
@@ -34,10 +35,7 @@ export async function subscribe(session: Session, request: SubscribeFrame): Prom
     const before = session.positions.get(conversationId);
     if (before !== undefined) session.remove(before);
     session.left.delete(conversationId);
-    // One that still waits for credit would take the client's new seat away again.
-    session.out.control = session.out.control.filter(
-      ({ frame }) => frame.type !== 'reset' || frame.conversation_id !== conversationId,
-    );
+    session.out.control = session.out.control.flatMap((control) => withoutNewsOf(conversationId, control));
     session.positions.set(conversationId, position);
     session.hub.feeds.attach(position, head);
   }
@@ -61,6 +59,18 @@ export function unsubscribe(
     conversations: request.conversations.map((id) => ({ conversation_id: id, status: 'ok' as const })),
   });
   session.flush();
+}
+
+/**
+ * What still waits for credit of what `hello` brought about: a reset would take the client's new seat away again, and
+ * where the old one was is of no use to it.
+ */
+function withoutNewsOf(conversationId: string, control: ControlFrame): ControlFrame[] {
+  const { frame } = control;
+  if (frame.type === 'reset') return frame.conversation_id === conversationId ? [] : [control];
+  if (frame.type !== 'subscribed') return [control];
+  const conversations = frame.conversations.filter((item) => item.conversation_id !== conversationId);
+  return conversations.length === 0 ? [] : [{ ...control, frame: { ...frame, conversations } }];
 }
 
 function leftAfter(session: Session, position: Position): boolean {

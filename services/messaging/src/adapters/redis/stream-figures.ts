@@ -37,6 +37,11 @@ export class GroupFigures {
   readonly #riskyBacklog: number;
   /** How far into each stream the hole was counted already: a read that finds nothing does not move the group. */
   readonly #counted = new Map<string, number>();
+  /**
+   * What entries-read lags behind at the end of a stream: once entries were trimmed unread, Redis 7.0 goes on counting
+   * from before the hole.
+   */
+  readonly #drift = new Map<string, number>();
   #atRisk = true;
   #trimmedUnread = 0;
 
@@ -75,7 +80,6 @@ export class GroupFigures {
       this.ask(pipeline, streams);
       return this.#states(streams, (await pipeline.exec()) ?? []);
     });
-    this.#atRisk = states.some((state) => state === undefined || backlog(state) >= this.#riskyBacklog);
     const replies = await connection.pipeline((pipeline) => {
       pipeline.time();
       states.forEach((state, i) => {
@@ -91,17 +95,30 @@ export class GroupFigures {
     const [time, ...unread] = replies as [(number | string)[], ...[id: string, fields: string[]][][]];
     // Ids are the server's time, so its clock is the one to compare with.
     const nowMs = Number(time[0]) * 1000 + Number(time[1]) / 1000;
+    const backlogs = states.map((state, i) =>
+      state === undefined ? undefined : this.#backlog(streams[i] as string, state, unread[i]?.length === 0),
+    );
+    this.#atRisk = backlogs.some((backlog) => backlog === undefined || backlog >= this.#riskyBacklog);
     const ages = unread.map(([entry]) => (entry === undefined ? 0 : nowMs - Number(entry[0].split('-')[0])));
     const figures = {
       pending: of(states, (state) => state.pending).reduce((sum, each) => sum + each, 0),
       // Each partition is trimmed by itself.
       length: Math.max(0, ...of(states, (state) => state.length)),
-      unread: Math.max(0, ...of(states, (state) => Math.min(backlog(state), state.length))),
+      unread: Math.max(0, ...backlogs.map((backlog, i) => Math.min(backlog ?? 0, states[i]?.length ?? 0))),
       oldestUnreadSeconds: Math.max(0, ...ages) / 1000,
       trimmedUnread: this.#trimmedUnread,
     };
     this.#trimmedUnread = 0;
     return figures;
+  }
+
+  /** Entries that the group has not read, trimmed ones among them; `isAtEnd`: there is none behind the last it read. */
+  #backlog(stream: string, { entriesAdded, entriesRead, length }: GroupState, isAtEnd: boolean): number {
+    const left = entriesRead === undefined ? length : entriesAdded - entriesRead;
+    if (isAtEnd) this.#drift.set(stream, left);
+    // More than there is left: the stream began anew.
+    else if ((this.#drift.get(stream) ?? 0) > left) this.#drift.delete(stream);
+    return left - (this.#drift.get(stream) ?? 0);
   }
 
   #states(streams: readonly string[], replies: PipelineReplies): (GroupState | undefined)[] {
@@ -127,10 +144,6 @@ function stateOf(stream: unknown[], groups: unknown[][], name: string): GroupSta
     pending: Number(group.get('pending')),
     lastDeliveredId: String(group.get('last-delivered-id')),
   };
-}
-
-function backlog({ entriesAdded, length, entriesRead }: GroupState): number {
-  return entriesRead === undefined ? length : entriesAdded - entriesRead;
 }
 
 function fieldsOf(flat: unknown[]): Map<unknown, unknown> {
