@@ -20,6 +20,8 @@ interface Reading {
 /** A pod as this one knows it. */
 export interface KnownPod {
   readonly figures: PodFigures;
+  /** Since it was last heard of. */
+  readonly silentMs: number;
   readonly isGone: boolean;
 }
 
@@ -74,7 +76,7 @@ export class Fleet {
       const last = readings.at(-1)!;
       const silentMs = now - last.heardAt;
       if (silentMs > REMEMBER_GONE_MS) this.#pods.delete(instance);
-      else known.push({ figures: last.figures, isGone: silentMs > GONE_AFTER_MS });
+      else known.push({ figures: last.figures, silentMs, isGone: silentMs > GONE_AFTER_MS });
     }
     return known.sort((a, b) => (a.figures.name < b.figures.name ? -1 : 1));
   }

@@ -46,7 +46,7 @@ function pod(change: Partial<PodFigures> = {}, isGone = false): KnownPod {
     totals: TOTALS,
     ...change,
   };
-  return { figures, isGone };
+  return { figures, silentMs: 0, isGone };
 }
 
 const OUTBOX = { pending: 0, oldestPendingSeconds: 0, deadRows: 0 };

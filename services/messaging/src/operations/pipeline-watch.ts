@@ -117,14 +117,14 @@ export class PipelineWatch {
       },
       lag: { p50_ms: ms(rates.lag, 0.5), p95_ms: ms(rates.lag, 0.95) },
       end_to_end: { p50_ms: ms(rates.endToEnd, 0.5), p95_ms: ms(rates.endToEnd, 0.95) },
-      pods: pods.map(({ figures, isGone }) => ({
+      pods: pods.map(({ figures, silentMs, isGone }) => ({
         instance: figures.instance,
         name: figures.name,
         state: isGone ? 'gone' : figures.state,
         reasons: [...figures.reasons],
         version: figures.version,
         started_at: formatTime(figures.startedAt),
-        seen_at: formatTime(figures.at),
+        seen_at: formatTime(Math.round(this.#clock.now() - silentMs)),
         dispatcher: figures.dispatcher,
         consumer: figures.consumer,
         paused: [...figures.paused],
