@@ -177,13 +177,13 @@ export class OperatorJobs {
     let attempts = 0;
     try {
       while (from !== undefined) {
-        if (this.#end.aborted) return await this.#finish(jobId, 'stopped', 'the pod was shut down');
         try {
           const place: C = from;
           const result: PieceResult<C> | 'stopped' = await this.#inTurn(() =>
-            this.#piece(jobId, place, piece),
+            this.#end.aborted ? Promise.resolve('stopped' as const) : this.#piece(jobId, place, piece),
           );
-          if (result === 'stopped') return await this.#finish(jobId, 'stopped', null);
+          if (result === 'stopped')
+            return await this.#finish(jobId, 'stopped', this.#end.aborted ? 'the pod was shut down' : null);
           from = result.next;
           attempts = 0;
         } catch (error) {
