@@ -1,6 +1,6 @@
 import { isErrorCode, type Problem } from '@sanctum/protocol';
 import { fullJitterMs } from './backoff.ts';
-import { CliError, errorCodeOf, isUnreachable, nothingAnswers } from './cli-error.ts';
+import { CliError, errorCodeOf, isUnreachable, NEW_TOKEN, nothingAnswers } from './cli-error.ts';
 import { printable } from './output.ts';
 import type { Shell } from './shell.ts';
 
@@ -23,8 +23,10 @@ export interface ServiceCall {
   readonly url: string;
   readonly path: string;
   readonly token: string;
-  /** Sent as JSON by POST. Sending it again must do no harm. */
-  readonly body: object;
+  /** `POST` unless given. */
+  readonly method?: 'GET' | 'POST';
+  /** Sent as JSON. Sending it again must do no harm. */
+  readonly body?: object;
   /** What to do when it was given up, and may or may not have been done. */
   readonly again?: string | undefined;
 }
@@ -68,12 +70,15 @@ export async function callService<T>(
   }
 }
 
-async function tryOnce({ url, path, token, body }: ServiceCall): Promise<Attempt> {
+async function tryOnce({ url, path, token, method = 'POST', body }: ServiceCall): Promise<Attempt> {
   try {
     const response = await fetch(url + path, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      body: body === undefined ? null : JSON.stringify(body),
       redirect: 'error',
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
@@ -156,7 +161,7 @@ function nextFor(code: Problem['code']): string | undefined {
     case 'token_invalid':
     case 'token_expired':
     case 'revoked':
-      return 'Get a new token: `sanctum token --sub <user>`, or --as <user>, with the settings of the service.';
+      return NEW_TOKEN;
     case 'conversation_not_found':
       return 'Only members may send; --create makes a conversation, and its owner adds members.';
     case 'conversation_exists':

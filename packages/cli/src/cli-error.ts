@@ -21,6 +21,10 @@ export class UsageError extends CliError {
   override readonly exitCode = EXIT_USAGE;
 }
 
+/** What to do about a token that is not taken. */
+export const NEW_TOKEN =
+  'Get a new token: `sanctum token --sub <user>`, or --as <user>, with the settings of the service.';
+
 /** Nobody listens where the service should be. */
 export function nothingAnswers(url: string): CliError {
   return new CliError(

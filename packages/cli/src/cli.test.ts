@@ -30,6 +30,7 @@ test.each([
   'rollout back --help',
   'epoch --help',
   'epoch raise --help',
+  'completion --help',
 ])('sanctum %s', async (line) => {
   const { code, out } = await run(line.split(' '));
   expect(code).toBe(0);
@@ -60,6 +61,9 @@ test.each([
   [['send', '--conversation', A, '--as', 'a', '--key-id', 'k'], /needs --scheme/],
   [['send', '--conversation', A, '--as', 'a', '--ciphertext', 'AB=='], /canonical base64/],
   [['send', '--conversation', A, '--as', 'a', '--ciphertext', 'AA==', '--file', 'f'], /in one way/],
+  [['send', '--conversation', A, '--as', 'a', '--text', 'hello'], /--key-file/],
+  [['send', '--conversation', A, '--as', 'a', '--key-file', 'f', '--ciphertext', 'AA=='], /leave out/],
+  [['tail', '--all', '--token', 'nonsense'], /is not a JWT/],
   [['tail', '--as', 'bob'], /--conversation <id>, or --all/],
   [['tail', '--as', 'bob', '--all', '--conversation', A], /--conversation <id>, or --all/],
   [['tail', '--as', 'bob', '--all', '--after', '7'], /needs --conversation/],
@@ -87,5 +91,5 @@ test('wrong usage with --json is one JSON line on standard error', async () => {
 test('a terminal is not waited on for ciphertext', async () => {
   const { code, err } = await run(['send', '--conversation', A, '--as', 'alice'], { isTTY: true });
   expect(code).toBe(2);
-  expect(err).toContain('encrypt first, then send');
+  expect(err).toContain('Encrypt first, then send');
 });

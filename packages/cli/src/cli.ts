@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { EXIT_OK, UsageError } from './cli-error.ts';
+import { completionCommand } from './commands/completion.ts';
 import { pauseCommand, resumeCommand } from './commands/controls.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -79,6 +80,7 @@ export function buildProgram(shell: Shell): Command {
     partitionsCommand(shell),
     rolloutCommand(shell),
     epochCommand(shell),
+    completionCommand(shell),
   ]) {
     program.addCommand(inherit(command, program));
   }

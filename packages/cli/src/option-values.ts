@@ -1,5 +1,5 @@
 import { isKeyId, isScheme, isUserId, isUuid, parseSeqText } from '@sanctum/protocol';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 /** Readers of option values for commander: the value as the program wants it, or what is allowed. */
 
@@ -7,7 +7,7 @@ const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const DURATION_MAX_MS = 366 * UNITS_MS.d;
 const COUNT_MAX = 1_000_000_000;
 
-export const DEFAULT_URL = 'http://127.0.0.1:8083';
+const DEFAULT_URL = 'http://127.0.0.1:8083';
 
 export function uuidValue(text: string): string {
   if (isUuid(text)) return text;
@@ -42,6 +42,14 @@ export function urlValue(text: string): string {
     throw new InvalidArgumentError(`It must be an address such as ${DEFAULT_URL}.`);
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+/** `--url`, for every command that talks to the service. */
+export function urlOption(): Option {
+  return new Option('--url <url>', 'where the service is')
+    .argParser(urlValue)
+    .default(DEFAULT_URL)
+    .env('SANCTUM_URL');
 }
 
 /** A duration as `30s`, `15m`, `1h` or `7d`, in milliseconds. */

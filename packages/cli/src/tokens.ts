@@ -1,6 +1,6 @@
 import { loadConfig } from '@sanctum/messaging/config';
-import { SignJWT } from 'jose';
-import { CliError, UsageError } from './cli-error.ts';
+import { decodeJwt, SignJWT } from 'jose';
+import { CliError, NEW_TOKEN, UsageError } from './cli-error.ts';
 import { given, type Shell } from './shell.ts';
 
 const JWT_VARIABLES = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL', 'JWT_PUBLIC_KEY', 'JWT_SECRET'] as const;
@@ -50,6 +50,8 @@ export interface TokenSource {
   /** Whether `next` can give a fresh token when the last one has expired. */
   readonly isRenewable: boolean;
   next(): Promise<string>;
+  /** Whom the tokens speak for. @throws UsageError for a token that does not say */
+  userId(): string;
 }
 
 /** The token of `--as` or of `--token`. */
@@ -61,9 +63,26 @@ export function tokenSource(
   if ((as === undefined) === (token === undefined)) {
     throw new UsageError('say who you are, in one way: --as <user>, or --token <token>');
   }
-  if (token !== undefined) return { isRenewable: false, next: async () => token };
+  if (token !== undefined) {
+    return { isRenewable: false, next: async () => token, userId: () => subjectOf(token) };
+  }
   const request = { sub: as as string, ttlMs: AS_TTL_MS };
-  return { isRenewable: true, next: async () => (await mintToken(shell, request)).token };
+  return {
+    isRenewable: true,
+    next: async () => (await mintToken(shell, request)).token,
+    userId: () => request.sub,
+  };
+}
+
+/** The `sub` that a token claims; whether it is right is the service's to say. */
+function subjectOf(token: string): string {
+  try {
+    const { sub } = decodeJwt(token);
+    if (sub !== undefined) return sub;
+  } catch {
+    // Told below.
+  }
+  throw new UsageError('--token is not a JWT with a `sub`', NEW_TOKEN);
 }
 
 function signingSettings(env: Shell['env']): { issuer: string; audience: string; secret: string } {

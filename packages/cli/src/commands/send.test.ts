@@ -1,4 +1,7 @@
+import { memoryStorage } from '@sanctum/client';
+import { keyLine, parseKeyFile, SCHEME, webCryptoCipher } from '@sanctum/client/webcrypto';
 import { problem, type Problem } from '@sanctum/protocol';
+import type { PostMessageBody } from '@sanctum/protocol/schemas';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -10,6 +13,7 @@ import { runCli } from '../cli.ts';
 import { A, B, JWT_ENV } from '../tests/ids.ts';
 import { type ScriptedAnswer, ScriptedHttpServer } from '../tests/scripted-http-server.ts';
 import { TestShell, type TestShellOptions } from '../tests/test-shell.ts';
+import { mintToken } from '../tokens.ts';
 
 const POSTED = {
   message_id: B,
@@ -45,11 +49,11 @@ async function send(
   const to = [
     '--url',
     server.url,
-    '--token',
-    'a.b.c',
+    ...(args.includes('--token') ? [] : ['--token', 'a.b.c']),
     ...(args.includes('--create') ? [] : ['--conversation', A]),
   ];
-  const ciphertext = args.some((arg) => /^--(?:file|ciphertext)$/.test(arg)) || options?.stdin !== undefined;
+  const ciphertext =
+    args.some((arg) => /^--(?:file|ciphertext|text)$/.test(arg)) || options?.stdin !== undefined;
   const what = ciphertext ? [] : ['--ciphertext', 'c2VhbGVk'];
   const code = await runCli(['send', ...to, ...what, ...args], shell);
   return { code, shell, calls: server.calls };
@@ -67,6 +71,29 @@ test('it posts the ciphertext and prints where it went', async () => {
   ]);
   expect(shell.out).toContain('seq           7');
   expect(shell.err).toContain('does not encrypt');
+});
+
+test('with a key file it encrypts: a reader with the key opens it, and nobody sees the text', async () => {
+  const dir = await mkdtemp(path.join(tmpdir(), 'sanctum-cli-'));
+  const env = { ...JWT_ENV, SANCTUM_KEY_FILE: path.join(dir, 'chat.key') };
+  try {
+    const line = keyLine('2026-03');
+    await writeFile(env.SANCTUM_KEY_FILE, line);
+    const { token } = await mintToken(new TestShell({ env }), { sub: 'alice', ttlMs: 60_000 });
+    const { code, shell, calls } = await send([sent], ['--token', token, '--text', 'Hello, Bob.'], { env });
+    expect([code, shell.err]).toEqual([0, '']);
+    const [call] = calls;
+    const { message_id, ciphertext, encryption } = call!.body as unknown as PostMessageBody;
+    expect(encryption).toEqual({ scheme: SCHEME, key_id: '2026-03' });
+    const cipher = webCryptoCipher({ keys: parseKeyFile(line), storage: memoryStorage() });
+    const sealed = { ciphertext: Buffer.from(ciphertext, 'base64'), scheme: SCHEME, keyId: '2026-03' };
+    const context = { conversationId: A, sender: 'alice', messageId: message_id };
+    const { plaintext } = await cipher.decrypt(sealed, context);
+    expect(new TextDecoder().decode(plaintext)).toBe('Hello, Bob.');
+    expect(JSON.stringify(calls) + shell.out).not.toContain('Hello');
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });
 
 test('for programs it prints the answer', async () => {

@@ -1,4 +1,6 @@
-import { base64ByteLength } from '@sanctum/protocol';
+import { memoryStorage } from '@sanctum/client';
+import { webCryptoCipher, type ConversationKeys } from '@sanctum/client/webcrypto';
+import { base64ByteLength, encodeBase64 } from '@sanctum/protocol';
 import type {
   CreateConversationBody,
   CreatedConversation,
@@ -8,17 +10,17 @@ import type {
 import { Command } from 'commander';
 import { callService } from '../call-service.ts';
 import { UsageError } from '../cli-error.ts';
+import { KEY_FILE_HELP, readKeyFile } from '../key-file.ts';
 import {
-  DEFAULT_URL,
   keyIdValue,
   schemeValue,
-  urlValue,
+  urlOption,
   userIdsValue,
   userIdValue,
   uuidValue,
 } from '../option-values.ts';
 import { Output } from '../output.ts';
-import { readCiphertext } from '../read-ciphertext.ts';
+import { readCiphertext, readPlaintext } from '../read-content.ts';
 import type { Shell } from '../shell.ts';
 import { tokenSource } from '../tokens.ts';
 import { uuidV7 } from '../uuid-v7.ts';
@@ -28,6 +30,8 @@ interface SendOptions {
   readonly as?: string;
   readonly token?: string;
   readonly url: string;
+  readonly keyFile?: string;
+  readonly text?: string;
   readonly ciphertext?: string;
   readonly file?: string;
   readonly scheme?: string;
@@ -40,24 +44,29 @@ interface SendOptions {
 
 const EXAMPLES = `
 Examples:
-  openssl rand 64 | sanctum send --as alice --create --member bob
-  sanctum send --conversation 0190a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b --as alice --file message.enc --scheme mls
-  sanctum send --conversation 0190a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b --token "$TOKEN" --ciphertext 3q2+7w==
+  sanctum send --as alice --create --member bob --key-file chat.key --text 'Hello, Bob.'
+  echo 'Hello again.' | sanctum send --conversation 0190a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b --as alice --key-file chat.key
+  sanctum send --conversation 0190a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b --token "$TOKEN" --file message.enc --scheme mls
+  sanctum send --conversation 0190a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b --as alice --ciphertext 3q2+7w==
 
-It does not encrypt. What you give it is taken for ciphertext, and stored and delivered as it is.
-A message that was sent already, with the same --message-id, is not stored twice.`;
+With a key file the message is encrypted before it leaves this process; --text is seen by whoever may list its
+arguments, standard input is not. Without one, what you give is taken for ciphertext, and stored and delivered as it
+is; sent again with the same --message-id it is not stored twice.
+${KEY_FILE_HELP}`;
 
-/** `sanctum send`: posts one message that was encrypted elsewhere. */
+/** `sanctum send`: posts one message, encrypted here or elsewhere. */
 export function sendCommand(shell: Shell): Command {
   return new Command('send')
-    .description('send one message; takes ciphertext, and does not encrypt')
+    .description('send one message; encrypts with a key file, else takes ciphertext')
     .option('--conversation <id>', 'the conversation; with --create, a new id unless given', uuidValue)
     .option('--as <user>', 'who sends: with a token as `sanctum token` makes it', userIdValue)
     .option('--token <token>', 'who sends, by a token of yours')
-    .option('--url <url>', 'where the service is', urlValue, DEFAULT_URL)
+    .addOption(urlOption())
+    .option('--key-file <path>', 'encrypt with the last key of this file')
+    .option('--text <text>', 'the message; needs a key file')
     .option('--ciphertext <base64>', 'the ciphertext')
-    .option('--file <path>', 'a file with the bytes of the ciphertext (default: standard input)')
-    .option('--scheme <name>', 'how it was encrypted, for the readers', schemeValue)
+    .option('--file <path>', 'a file with the message, or with the ciphertext (default: standard input)')
+    .option('--scheme <name>', 'how it was encrypted elsewhere, for the readers', schemeValue)
     .option('--key-id <id>', 'with which key; needs --scheme', keyIdValue)
     .option('--message-id <id>', 'the id of the message (default: a new one)', uuidValue)
     .option('--create', 'create the conversation first, with the sender as its owner')
@@ -70,13 +79,30 @@ export function sendCommand(shell: Shell): Command {
 async function send(shell: Shell, options: SendOptions): Promise<void> {
   assertConsistent(options);
   const output = new Output(shell, options);
-  const token = await tokenSource(shell, options).next();
-  const body = messageBody(options, await readCiphertext(shell, options), uuidV7(shell.clock.now()));
+  const tokens = tokenSource(shell, options);
+  const token = await tokens.next();
   const conversationId = options.conversation ?? uuidV7(shell.clock.now());
+  const messageId = options.messageId ?? uuidV7(shell.clock.now());
+  // Ciphertext is sent as it is, also where the environment names a key file.
+  const isSealed = options.ciphertext !== undefined || options.scheme !== undefined;
+  const keys = isSealed ? undefined : await readKeyFile(shell, options);
+  if (keys === undefined && options.text !== undefined) {
+    throw new UsageError('--text is not encrypted yet: give a key with --key-file', NEW_KEY);
+  }
+  const body: PostMessageBody =
+    keys === undefined
+      ? { message_id: messageId, ciphertext: await readCiphertext(shell, options), ...encryptionOf(options) }
+      : await sealed(await readPlaintext(shell, options), keys, {
+          conversationId,
+          messageId,
+          sender: tokens.userId(),
+        });
   const context = { clock: shell.clock, note: (text: string) => output.note(text) };
   const to = { url: options.url, token };
 
-  if (!output.isJson) output.note('`send` does not encrypt: what it is given is stored as it is');
+  if (!output.isJson && keys === undefined) {
+    output.note('without a key file `send` does not encrypt: what it is given is stored as it is');
+  }
   if (options.create) {
     const members: CreateConversationBody = {
       conversation_id: conversationId,
@@ -85,13 +111,33 @@ async function send(shell: Shell, options: SendOptions): Promise<void> {
     await callService<CreatedConversation>({ ...to, path: '/v1/conversations', body: members }, context);
   }
   const path = `/v1/conversations/${conversationId}/messages`;
-  const again = `Send it again with --conversation ${conversationId} --message-id ${body.message_id}: it is stored once.`;
+  const again =
+    keys === undefined
+      ? `Send it again with --conversation ${conversationId} --message-id ${messageId}: it is stored once.`
+      : `It may have been stored: look for ${messageId} with \`sanctum tail --conversation ${conversationId} --after start\`.`;
   const answer = await callService<PostedMessage>({ ...to, path, body, again }, context);
   const repeated = answer.headers.get('idempotent-replay') === 'true';
   output.result(
     { ...answer.body, repeated },
     describe(answer.body, { repeated, bytes: base64ByteLength(body.ciphertext) }),
   );
+}
+
+const NEW_KEY = 'Make one with `openssl rand -base64 32 > chat.key`.';
+
+/** The message, encrypted. Each run counts its nonces anew: see docs/keys.md. */
+async function sealed(
+  plaintext: Uint8Array,
+  keys: ConversationKeys,
+  context: { readonly conversationId: string; readonly messageId: string; readonly sender: string },
+): Promise<PostMessageBody> {
+  const cipher = webCryptoCipher({ keys, storage: memoryStorage() });
+  const { ciphertext, scheme, keyId } = await cipher.encrypt(plaintext, context);
+  return {
+    message_id: context.messageId,
+    ciphertext: encodeBase64(ciphertext),
+    encryption: { scheme, ...(keyId !== undefined && { key_id: keyId }) },
+  };
 }
 
 function assertConsistent(options: SendOptions): void {
@@ -104,16 +150,14 @@ function assertConsistent(options: SendOptions): void {
   if (options.keyId !== undefined && options.scheme === undefined) {
     throw new UsageError('--key-id needs --scheme beside it');
   }
+  if (options.keyFile !== undefined && (options.ciphertext ?? options.scheme) !== undefined) {
+    throw new UsageError('--key-file encrypts what is not encrypted: leave out --ciphertext and --scheme');
+  }
 }
 
-function messageBody(
-  { scheme, keyId, messageId }: SendOptions,
-  ciphertext: string,
-  newId: string,
-): PostMessageBody {
-  const message = { message_id: messageId ?? newId, ciphertext };
-  if (scheme === undefined) return message;
-  return { ...message, encryption: { scheme, ...(keyId !== undefined && { key_id: keyId }) } };
+function encryptionOf({ scheme, keyId }: SendOptions): Pick<PostMessageBody, 'encryption'> {
+  if (scheme === undefined) return {};
+  return { encryption: { scheme, ...(keyId !== undefined && { key_id: keyId }) } };
 }
 
 function describe(posted: PostedMessage, { repeated, bytes }: { repeated: boolean; bytes: number }): string {

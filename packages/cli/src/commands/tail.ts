@@ -1,18 +1,13 @@
 import { Command } from 'commander';
+import { callService } from '../call-service.ts';
 import { UsageError } from '../cli-error.ts';
-import {
-  type After,
-  afterValue,
-  countValue,
-  DEFAULT_URL,
-  urlValue,
-  userIdValue,
-  uuidValue,
-} from '../option-values.ts';
+import { KEY_FILE_HELP, readKeyFile } from '../key-file.ts';
+import { type After, afterValue, countValue, urlOption, userIdValue, uuidValue } from '../option-values.ts';
 import { Output } from '../output.ts';
 import type { Shell } from '../shell.ts';
 import { eventLine } from '../tail/event-line.ts';
-import { Follower, type Target } from '../tail/follower.ts';
+import { follow, type Target } from '../tail/follow.ts';
+import { openState } from '../tail/open-state.ts';
 import type { TailEvent } from '../tail/tail-event.ts';
 import { tokenSource } from '../tokens.ts';
 
@@ -22,7 +17,9 @@ interface TailOptions {
   readonly as?: string;
   readonly token?: string;
   readonly url: string;
-  readonly after: After;
+  readonly keyFile?: string;
+  readonly state?: string;
+  readonly after?: After;
   readonly count?: number;
   readonly json?: true;
 }
@@ -30,24 +27,32 @@ interface TailOptions {
 const EXAMPLES = `
 Examples:
   sanctum tail --all --as bob
+  sanctum tail --all --as bob --key-file chat.key --state bob.state
   sanctum tail --conversation 0190a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b --as bob --after start --count 10
   sanctum tail --conversation 0190a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b --json \\
                --token "$(sanctum token --sub operator --scope messaging:operate)"
 
-A line for each message: time, conversation, seq, message_id, sender, size of the ciphertext. It decrypts nothing.
-Gaps, resets and changes of membership are lines of their own. It reconnects by itself and goes on where it was;
-Ctrl-C ends it.`;
+A line for each message: time, conversation, seq, message_id, sender, and its text where there is a key for it, else
+the size of the ciphertext. Gaps, resets and changes of membership are lines of their own. It reconnects by itself
+and goes on where it was; with --state also the next time, each line at least once. Ctrl-C ends it.
+${KEY_FILE_HELP}`;
 
 /** `sanctum tail`: follows messages as a client does. */
 export function tailCommand(shell: Shell): Command {
   return new Command('tail')
-    .description('follow messages as they arrive; decrypts nothing')
+    .description('follow messages as they arrive; decrypts with a key file')
     .option('--conversation <id>', 'follow this conversation', uuidValue)
     .option('--all', 'follow every conversation of the user, new ones too')
     .option('--as <user>', 'who follows: with a token as `sanctum token` makes it', userIdValue)
     .option('--token <token>', 'who follows, by a token of yours')
-    .option('--url <url>', 'where the service is', urlValue, DEFAULT_URL)
-    .option('--after <place>', 'where to begin: start, head, or behind a seq', afterValue, 'head')
+    .addOption(urlOption())
+    .option('--key-file <path>', 'the keys to decrypt with')
+    .option('--state <path>', 'a file that keeps the place, for the next time')
+    .option(
+      '--after <place>',
+      'start, head, or behind a seq (default: where --state ends, else head)',
+      afterValue,
+    )
     .option('--count <n>', 'end after n messages', countValue)
     .option('--json', 'print one JSON object a line')
     .addHelpText('after', EXAMPLES)
@@ -55,28 +60,36 @@ export function tailCommand(shell: Shell): Command {
 }
 
 async function tail(shell: Shell, options: TailOptions): Promise<void> {
+  const { url } = options;
   const target = targetOf(options);
   const output = new Output(shell, options);
+  const note = (text: string) => output.note(text);
+  const tokens = tokenSource(shell, options);
+  const userId = tokens.userId();
+  const keys = await readKeyFile(shell, options);
+  // A token or an address that is wrong is told better over HTTP than by a socket that does not open.
+  const probe = {
+    method: 'GET',
+    url,
+    path: '/v1/conversations?limit=1',
+    token: await tokens.next(),
+  } as const;
+  await callService(probe, { clock: shell.clock, note });
+  const storage = await openState(options.state, { url, userId });
+
   const done = new AbortController();
   let left = options.count ?? Infinity;
-  const show = (event: TailEvent) => {
-    output.result(
-      event,
-      output.isJson ? '' : eventLine(event, { nowMs: shell.clock.now(), paint: output.paint }),
-    );
-    if (event.type === 'message' && --left === 0) done.abort();
+  const onEvent = (event: TailEvent) => {
+    // Not taken: whoever goes on with this place gets it.
+    if (left === 0) throw new Error('enough was printed');
+    const text = output.isJson ? '' : eventLine(event, { nowMs: shell.clock.now(), paint: output.paint });
+    output.result(event, text);
+    // After this one was stored as taken.
+    if (event.type === 'message' && --left === 0) setImmediate(() => done.abort());
   };
-  const follower = new Follower({
-    url: options.url,
-    tokens: tokenSource(shell, options),
-    target,
-    clock: shell.clock,
-    onEvent: show,
-    note: (text) => output.note(text),
-  });
   const undo = shell.onInterrupt(() => done.abort());
   try {
-    await follower.run(done.signal);
+    await follow({ url, tokens, target, keys, storage, clock: shell.clock, onEvent, note }, done.signal);
   } finally {
     undo();
   }

@@ -1,4 +1,4 @@
-import type { MessageFrame } from '@sanctum/protocol';
+import type { ReceivedMessage } from '@sanctum/client';
 import { expect, test } from 'vitest';
 import { A, B } from '../tests/ids.ts';
 import { eventLine } from './event-line.ts';
@@ -7,32 +7,41 @@ import { messageEvent, type TailEvent } from './tail-event.ts';
 const NOW = '2025-02-03T04:05:06.789Z';
 const line = (event: TailEvent): string =>
   eventLine(event, { nowMs: Date.parse(NOW), paint: (_style, text) => text });
-const frame = (payload: unknown): MessageFrame => ({
-  type: 'message',
-  conversation_id: A,
+const BASE = {
+  conversationId: A,
   seq: 3,
-  message_id: B,
-  event_type: 'MessageCreated',
-  occurred_at: '2025-02-03T04:05:06.000Z',
-  members_version: 1,
-  payload,
-});
+  messageId: B,
+  sender: 'alice',
+  own: false,
+  occurredAt: '2025-02-03T04:05:06.000Z',
+  eventType: 'MessageCreated',
+  late: false,
+};
+const NO_KEY = { readable: false, reason: 'cannot_decrypt', error: undefined, sealed: undefined } as const;
 
-test('a message: time, conversation, seq, message_id, sender, size, and no ciphertext', () => {
-  const event = messageEvent(frame({ ciphertext: 'c2VhbGVk', sender: 'alice' }), { late: false });
+function decrypted(text: string): ReceivedMessage {
+  return { ...BASE, readable: true, content: new TextEncoder().encode(text), text };
+}
+
+test('a message without a key: time, conversation, seq, message_id, sender, size', () => {
+  const event = messageEvent({ ...BASE, ...NO_KEY }, 6);
   expect(line(event)).toBe(`2025-02-03T04:05:06.000Z  ${A}  #3  ${B}  alice  6 bytes`);
-  expect(JSON.stringify(event)).not.toContain('c2VhbGVk');
+  expect(event).not.toHaveProperty('text');
 });
 
-test.each([null, 5, 'text', [], {}, { sender: 1, ciphertext: 'no base64' }])(
-  "an operator's row may hold anything: %j",
-  (payload) => {
-    expect(line(messageEvent(frame(payload), { late: true }))).toMatch(/ {2}- {2}no ciphertext {2}late$/);
-  },
-);
+test('a message with its key: the text, on one line', () => {
+  const event = messageEvent(decrypted('Hello,\nBob.'), 92);
+  expect(line(event)).toBe(`2025-02-03T04:05:06.000Z  ${A}  #3  ${B}  alice  Hello,\\u{a}Bob.`);
+  expect(event).toMatchObject({ text: 'Hello,\nBob.', ciphertext_bytes: 92 });
+});
 
-test('a sender cannot steer the terminal', () => {
-  expect(line(messageEvent(frame({ sender: '\u001b[2J' }), { late: false }))).not.toContain('\u001b');
+test("an operator's row may hold nothing", () => {
+  const event = messageEvent({ ...BASE, ...NO_KEY, sender: undefined, late: true }, undefined);
+  expect(line(event)).toMatch(/ {2}- {2}no ciphertext {2}late$/);
+});
+
+test.each([{ sender: '\u001b[2J' }, { text: '\u001b[2J' }])('nobody steers the terminal: %j', (fields) => {
+  expect(line(messageEvent({ ...decrypted('x'), ...fields }, 1))).not.toContain('\u001b');
 });
 
 test('gaps, members, resets and refusals', () => {
@@ -41,13 +50,13 @@ test('gaps, members, resets and refusals', () => {
     [
       line({ type: 'gap', conversation_id, from: 2, to: 4, reason: 'retention' }),
       line({ type: 'member', conversation_id, change: 'added', user_id: 'bob', seq: 5 }),
-      line({ type: 'reset', conversation_id, epoch: 2, reason: 'epoch' }),
+      line({ type: 'reset', conversation_id }),
       line({ type: 'refused', conversation_id, code: 'conversation_not_found' }),
     ].map((text) => text.replace(`${NOW}  ${A}  `, '')),
   ).toEqual([
     'gap #2–#4 (retention)',
     'bob added, at #5',
-    'reset (epoch): the place in it was void',
+    'reset: the place in it was void',
     'not followed any more (conversation_not_found)',
   ]);
 });

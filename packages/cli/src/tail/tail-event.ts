@@ -1,10 +1,4 @@
-import {
-  base64ByteLength,
-  isCanonicalBase64,
-  type GapFrame,
-  type MemberFrame,
-  type MessageFrame,
-} from '@sanctum/protocol';
+import type { Gap, MembershipChange, ReceivedMessage } from '@sanctum/client';
 
 /** One line of `sanctum tail`: what happened, without the ciphertext. With `--json` it is printed as it is. */
 export type TailEvent =
@@ -18,41 +12,50 @@ export type TailEvent =
       /** null: a row that an operator wrote may have none. */
       readonly sender: string | null;
       readonly ciphertext_bytes: number | null;
-      readonly replay?: number;
+      /** Decrypted, where there was a key for it. */
+      readonly text?: string;
       /** Had been announced as a dead letter. */
       readonly late?: true;
     }
-  | Pick<GapFrame, 'type' | 'conversation_id' | 'from' | 'to' | 'reason'>
-  | Pick<MemberFrame, 'type' | 'conversation_id' | 'change' | 'user_id' | 'seq'>
   | {
-      readonly type: 'reset';
+      readonly type: 'gap';
       readonly conversation_id: string;
-      readonly epoch?: number;
+      readonly from: number;
+      readonly to: number;
       readonly reason: string;
     }
+  | {
+      readonly type: 'member';
+      readonly conversation_id: string;
+      readonly change: 'added' | 'removed';
+      readonly user_id: string;
+      /** The first that a new member reads, or the last before the removal. */
+      readonly seq: number;
+    }
+  | { readonly type: 'reset'; readonly conversation_id: string }
   /** A conversation that this connection can no longer follow. */
   | { readonly type: 'refused'; readonly conversation_id: string; readonly code: string };
 
-export function messageEvent(frame: MessageFrame, { late }: { late: boolean }): TailEvent {
-  const { sender, ciphertext } = (frame.payload ?? {}) as { sender?: unknown; ciphertext?: unknown };
+export function messageEvent(message: ReceivedMessage, ciphertextBytes: number | undefined): TailEvent {
   return {
     type: 'message',
-    occurred_at: frame.occurred_at,
-    conversation_id: frame.conversation_id,
-    seq: frame.seq,
-    message_id: frame.message_id,
-    event_type: frame.event_type,
-    sender: typeof sender === 'string' ? sender : null,
-    ciphertext_bytes: isCanonicalBase64(ciphertext) ? base64ByteLength(ciphertext) : null,
-    ...(frame.replay !== undefined && { replay: frame.replay }),
-    ...(late && { late }),
+    occurred_at: message.occurredAt,
+    conversation_id: message.conversationId,
+    seq: message.seq,
+    message_id: message.messageId,
+    event_type: message.eventType,
+    sender: message.sender ?? null,
+    ciphertext_bytes: ciphertextBytes ?? null,
+    ...(message.readable && { text: message.text }),
+    ...(message.late && { late: true as const }),
   };
 }
 
-export function gapEvent({ conversation_id, from, to, reason }: GapFrame): TailEvent {
-  return { type: 'gap', conversation_id, from, to, reason };
+export function gapEvent({ conversationId, from, to, reason }: Gap): TailEvent {
+  return { type: 'gap', conversation_id: conversationId, from, to, reason };
 }
 
-export function memberEvent({ conversation_id, change, user_id, seq }: MemberFrame): TailEvent {
-  return { type: 'member', conversation_id, change, user_id, seq };
+export function memberEvent({ conversationId, change, head }: MembershipChange, userId: string): TailEvent {
+  const seq = change === 'added' ? head + 1 : head;
+  return { type: 'member', conversation_id: conversationId, change, user_id: userId, seq };
 }

@@ -1,29 +1,32 @@
 import { type ClientFrame, type ServerFrame, SUBPROTOCOL } from '@sanctum/protocol';
-import type { IncomingHttpHeaders } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 export const SERVER_TIME = '2025-02-03T04:05:06.789Z';
 
-/** A WebSocket server on loopback that does what a test says, and nothing by itself. */
+/** A WebSocket server on loopback that does what a test says, and nothing by itself; over HTTP it takes any token. */
 export class ScriptedSocketServer {
+  readonly #http: Server;
   readonly #server: WebSocketServer;
   readonly #peers = new Queue<Peer>();
 
-  private constructor(server: WebSocketServer) {
+  private constructor(http: Server, server: WebSocketServer) {
+    this.#http = http;
     this.#server = server;
-    server.on('connection', (socket, request) => this.#peers.push(new Peer(socket, request.headers)));
+    server.on('connection', (socket) => this.#peers.push(new Peer(socket)));
   }
 
   static async start(): Promise<ScriptedSocketServer> {
     const handleProtocols = (): string => SUBPROTOCOL;
-    const server = new WebSocketServer({ host: '127.0.0.1', port: 0, path: '/ws', handleProtocols });
-    await new Promise((resolve) => server.once('listening', resolve));
-    return new ScriptedSocketServer(server);
+    const http = createServer((_request, response) => response.end('{}'));
+    const server = new WebSocketServer({ server: http, path: '/ws', handleProtocols });
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    return new ScriptedSocketServer(http, server);
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
   }
 
   /** The next connection that is made, or was and has not been asked for. */
@@ -41,22 +44,22 @@ export class ScriptedSocketServer {
 
   async stop(): Promise<void> {
     for (const socket of this.#server.clients) socket.terminate();
-    await new Promise((resolve) => this.#server.close(resolve));
+    this.#server.close();
+    this.#http.closeAllConnections();
+    await new Promise((resolve) => this.#http.close(resolve));
   }
 }
 
 /** One connection, seen from the server. */
 export class Peer {
-  readonly headers: IncomingHttpHeaders;
   /** The code with which it was closed. */
   readonly closed: Promise<number>;
-  hello: ClientFrame | undefined;
+  hello: (ClientFrame & { type: 'hello' }) | undefined;
   readonly #socket: WebSocket;
   readonly #frames = new Queue<ClientFrame>();
 
-  constructor(socket: WebSocket, headers: IncomingHttpHeaders) {
+  constructor(socket: WebSocket) {
     this.#socket = socket;
-    this.headers = headers;
     this.closed = new Promise((resolve) => socket.once('close', resolve));
     socket.on('message', (data: Buffer) => this.#frames.push(JSON.parse(data.toString()) as ClientFrame));
   }
