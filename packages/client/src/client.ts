@@ -127,7 +127,7 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
     });
   }
 
-  /** Reads the storage. */
+  /** @internal Reads the storage. */
   static async open<Tx extends StorageTransaction>(settings: ClientSettings<Tx>): Promise<Client<Tx>> {
     const client = new Client(settings, await loadPlaces(settings.storage as Storage<never>));
     await client.#outbox.load();

@@ -7,8 +7,12 @@ import { fileURLToPath } from 'node:url';
 /** Receives one line of text for each step that takes noticeable time. */
 export type Progress = (line: string) => void;
 
-/** The root of the clone. */
-export const workspaceDir = fileURLToPath(new URL('../../..', import.meta.url));
+const aboveThisPackage = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** The root of the clone; of an installed package, the folder in which it was started. */
+export const workspaceDir = existsSync(path.join(aboveThisPackage, 'pnpm-workspace.yaml'))
+  ? aboveThisPackage
+  : process.cwd();
 /** The clone's own cache: whatever is fetched lands here and nowhere else on the machine. */
 export const cacheDir = path.join(workspaceDir, '.cache');
 /** What `npm start` keeps from one run to the next: data, ports, the development secret, logs. */
