@@ -2,33 +2,42 @@ import { launchBrowser, type Browser, type Page } from '@sanctum/local-servers/b
 import { freePort } from '@sanctum/local-servers';
 import type { Pod } from '@sanctum/messaging/tests/support/pod';
 import { Scene } from '@sanctum/messaging/tests/support/scene';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Program } from './program.ts';
+import { quickStartBlock } from './quick-start-block.ts';
 
 let scene: Scene;
 let pod: Pod;
 let browser: Browser;
-let server: Program;
+const servers: Program[] = [];
+const folder = mkdtempSync(`${import.meta.dirname}/../.quick-start-`);
 
 beforeAll(async () => {
   scene = await Scene.begin();
   pod = await scene.pod();
-  const env = { SANCTUM_URL: pod.httpUrl, PORT: String(await freePort()) };
-  server = new Program('examples/browser-page/serve.ts', { env });
   browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser?.close();
-  await server?.end();
+  await Promise.all(servers.map((server) => server.end()));
   await scene?.end();
+  rmSync(folder, { recursive: true });
 });
 
-async function open(user: string): Promise<Page> {
-  const [, link = ''] = await server.printed(new RegExp(`^${user}: (.+)$`, 'm'));
-  // A home of their own each: two people, two browsers.
+/** Serves a page as the example's README and the quick start say; the links that it prints. */
+async function serve(...args: string[]): Promise<Record<'alice' | 'bob', string>> {
+  const env = { SANCTUM_URL: pod.httpUrl, PORT: String(await freePort()) };
+  const server = new Program('examples/browser-page/serve.ts', { args, env });
+  servers.push(server);
+  const [, alice = '', bob = ''] = await server.printed(/^alice: (.+)\nbob: (.+)$/m);
+  return { alice, bob };
+}
+
+/** A home of their own each: two people, two browsers. */
+async function open(link: string): Promise<Page> {
   const page = await (await browser.newContext()).newPage();
   await page.goto(link);
-  await page.getByText(`${user} is online`).waitFor();
   return page;
 }
 
@@ -42,8 +51,8 @@ function shown(page: Page): Promise<string[]> {
 }
 
 test('two people chat in two browsers; one reloads and loses nothing', async () => {
-  const alice = await open('alice');
-  const bob = await open('bob');
+  const links = await serve();
+  const [alice, bob] = [await open(links.alice), await open(links.bob)];
   await say(alice, 'Hello, Bob.');
   await bob.getByText('alice: Hello, Bob.').waitFor();
   await say(bob, 'Hello, Alice.');
@@ -52,8 +61,7 @@ test('two people chat in two browsers; one reloads and loses nothing', async () 
   await bob.goto('about:blank');
   await say(alice, 'Are you still there?');
   await alice.locator('li:not(.waiting)', { hasText: 'still there' }).waitFor();
-  const [, link = ''] = await server.printed(/^bob: (.+)$/m);
-  await bob.goto(link);
+  await bob.goto(links.bob);
   await bob.getByText('alice: Are you still there?').waitFor();
   const all = ['alice: Hello, Bob.', 'bob: Hello, Alice.', 'alice: Are you still there?'];
   expect(await shown(bob)).toEqual(all);
@@ -61,4 +69,13 @@ test('two people chat in two browsers; one reloads and loses nothing', async () 
   const rows = await scene.sql('SELECT payload::text AS text FROM messaging.message_outbox');
   expect(rows.length).toBeGreaterThanOrEqual(3);
   expect(JSON.stringify(rows)).not.toContain('Hello');
+});
+
+test('the quick start: a chat in the browser', async () => {
+  for (const file of ['index.html', 'chat.js']) writeFileSync(`${folder}/${file}`, quickStartBlock(file));
+  const links = await serve(folder);
+  const [alice, bob] = [await open(links.alice), await open(links.bob)];
+  await say(alice, 'Hello from the page.');
+  await bob.getByText('alice: Hello from the page.').waitFor();
+  expect(await shown(alice)).toEqual(['alice: Hello from the page.']);
 });

@@ -20,11 +20,14 @@ export class Program {
   readonly #exited: Promise<unknown>;
   readonly #waiting = new Set<() => void>();
 
-  constructor(file: string, { args = [], env }: { args?: string[]; env: Readonly<Record<string, string>> }) {
+  constructor(
+    file: string,
+    { args = [], env, cwd = ROOT }: { args?: string[]; env: Readonly<Record<string, string>>; cwd?: string },
+  ) {
     this.#child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
-      cwd: ROOT,
+      cwd,
       env: { ...process.env, ...LOGIN_ENV, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#exited = once(this.#child, 'close');
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -50,6 +53,11 @@ export class Program {
       Promise.reject(new Error(`it ended before ${pattern}: ${this.text}`)),
     );
     return Promise.race([found, ended]).finally(() => this.#waiting.delete(look));
+  }
+
+  /** Types a line. */
+  type(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
   }
 
   /** Waits for its end; returns the exit code, or the signal that ended it. */

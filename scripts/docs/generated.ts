@@ -4,7 +4,9 @@ import { createMetrics } from '../../services/messaging/src/metrics.ts';
 import * as protocol from '../../packages/protocol/src/index.ts';
 import { adminRouteList } from '../../services/messaging/src/adapters/http/admin/admin-operations.ts';
 import { type AdminSchemaName, adminSchemas } from '../../packages/protocol/src/admin.ts';
+import { clientReference } from './client-reference.ts';
 import { guaranteeRegions } from './guarantees.ts';
+import { dependencyTable, transitiveTable } from './runtime-dependencies.ts';
 import { constantIn, postgresPools } from './source-facts.ts';
 import { number, table } from './tables.ts';
 import { meanings } from './variable-meanings.ts';
@@ -19,6 +21,9 @@ export const regions: Readonly<Record<string, () => string | Promise<string>>> =
   metrics: metricTable,
   'postgres-pools': poolTable,
   bounds: boundTable,
+  'client-reference': clientReference,
+  dependencies: dependencyTable,
+  'transitive-dependencies': transitiveTable,
   ...guaranteeRegions,
 };
 

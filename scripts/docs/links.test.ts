@@ -6,10 +6,19 @@ import { root, textOf } from './source-facts.ts';
 const documents = [
   'README.md',
   'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  ...['packages', 'examples'].flatMap(readmesBelow),
   ...readdirSync(`${root}/docs`, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file}`),
 ].sort();
+
+/** `folder/README.md` and those of the folders in it. */
+function readmesBelow(folder: string): string[] {
+  return [folder, ...readdirSync(`${root}/${folder}`).map((name) => `${folder}/${name}`)]
+    .map((each) => `${each}/README.md`)
+    .filter((file) => existsSync(`${root}/${file}`));
+}
 
 /** The anchors that a page of this text has, as code hosts make them from headings. */
 function anchors(text: string): Set<string> {

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { format } from 'prettier';
+import { format, resolveConfig } from 'prettier';
 import { regions } from './generated.ts';
 import { root } from './source-facts.ts';
 
@@ -7,7 +7,9 @@ import { root } from './source-facts.ts';
 export const DOCUMENTS = [
   'ARCHITECTURE.md',
   'docs/admin.md',
+  'docs/client.md',
   'docs/configuration.md',
+  'docs/dependencies.md',
   'docs/guarantees.md',
   'docs/metrics.md',
   'docs/operations.md',
@@ -19,11 +21,12 @@ const REGION = /(<!-- generated: ([\w-]+) -->\n)[^]*?(<!-- end: \2 -->)/g;
 /** A document with its generated parts made anew. Throws on a part that nobody generates. */
 export async function fillRegions(text: string): Promise<string> {
   const parts = new Map<string, string>();
+  const style = await resolveConfig(`${root}/README.md`);
   for (const [, , name] of text.matchAll(REGION)) {
     const make = regions[name!];
     if (make === undefined)
       throw new Error(`nothing generates ${name}; there is: ${Object.keys(regions).join(', ')}`);
-    parts.set(name!, (await format(await make(), { parser: 'markdown' })).trimEnd());
+    parts.set(name!, (await format(await make(), { ...style, parser: 'markdown' })).trimEnd());
   }
   return text.replace(
     REGION,

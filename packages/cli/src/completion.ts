@@ -96,7 +96,7 @@ ${cases.join('\n')}
   esac
   _describe -o sanctum candidates
 }
-# Loaded from a folder of \$fpath this file is the function itself.
+# Loaded from a folder of $fpath this file is the function itself.
 if [[ "\${funcstack[1]}" == _sanctum ]]; then _sanctum "$@"; else compdef _sanctum sanctum ./sanctum; fi
 `;
 }
