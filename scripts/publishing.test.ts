@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { root } from './workspace.mjs';
+import { root } from './docs/source-facts.ts';
 
 /** Whoever installs the client or the command gets these, and no other package of the repository. */
 const PUBLISHED = [
