@@ -95,7 +95,10 @@ describe('curl, on a pod', () => {
 });
 
 describe('sanctum', () => {
-  test.each(commandsOfKind('sanctum'))('line $line ($chapter): $text', async ({ text }) => {
+  // A rollout needs a cluster and Prometheus: packages/cli has it go through both phases, and back, with the real kubectl.
+  const lines = commandsOfKind('sanctum').filter(({ text }) => !text.startsWith('sanctum rollout'));
+
+  test.each(lines)('line $line ($chapter): $text', async ({ text }) => {
     const at = { cwd: workspaceDir, env: { PATH: process.env['PATH'], POSTGRES_URL: scene.databaseUrl } };
     const typed = `./${text}`;
     // What cannot be undone asks at the terminal, which a test has not: it then says what to add.
