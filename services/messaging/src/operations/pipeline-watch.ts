@@ -13,6 +13,9 @@ const ASK_EVERY_MS = 1000;
 const WATCHED_FOR_MS = 15_000;
 /** A store that has not answered for so long is away; the first look waits for so long. */
 const PATIENCE_MS = 2000;
+/** Times as long as its answer took a store is left alone: counting a backlog of a million must not add to it. */
+const REST_SHARE = 9;
+const REST_MAX_MS = 10_000;
 
 export interface StoreProbes {
   outbox(): Promise<OutboxState>;
@@ -143,6 +146,7 @@ class Probe<T> {
   readonly #question: () => Promise<T>;
   #answer: T | undefined;
   #askedAt: number | undefined;
+  #restsUntil = -Infinity;
   settled: Promise<void> = Promise.resolve();
 
   constructor(clock: Clock, question: () => Promise<T>) {
@@ -151,11 +155,16 @@ class Probe<T> {
   }
 
   ask(): void {
-    if (this.#askedAt !== undefined) return;
-    this.#askedAt = this.#clock.monotonic();
+    const askedAt = this.#clock.monotonic();
+    if (this.#askedAt !== undefined || askedAt < this.#restsUntil) return;
+    this.#askedAt = askedAt;
     this.settled = this.#question()
       .then(
-        (answer) => void (this.#answer = answer),
+        (answer) => {
+          const now = this.#clock.monotonic();
+          this.#restsUntil = now + Math.min(REST_MAX_MS, REST_SHARE * (now - askedAt));
+          this.#answer = answer;
+        },
         () => void (this.#answer = undefined),
       )
       .finally(() => (this.#askedAt = undefined));
