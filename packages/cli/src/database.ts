@@ -25,6 +25,14 @@ export function postgresUrl(
   return url;
 }
 
+/** Whether a database is named at all, rightly or wrongly. */
+export function postgresIsNamed(
+  { env }: Pick<Shell, 'env'>,
+  options: { readonly postgresUrl?: string | undefined },
+): boolean {
+  return (options.postgresUrl ?? given(env, 'POSTGRES_URL') ?? given(env, 'DATABASE_URL')) !== undefined;
+}
+
 /** Runs `work`; what the database refuses is told in words, without its password. */
 export async function withDatabase<T>(url: string, work: () => Promise<T>): Promise<T> {
   try {

@@ -52,6 +52,13 @@ export function urlOption(): Option {
     .env('SANCTUM_URL');
 }
 
+/** Why something is done, for the record. */
+export function reasonValue(text: string): string {
+  const reason = text.trim();
+  if (/^[^\p{Cc}]{1,500}$/u.test(reason)) return reason;
+  throw new InvalidArgumentError('It must be 1–500 characters on one line.');
+}
+
 /** A duration as `30s`, `15m`, `1h` or `7d`, in milliseconds. */
 export function durationValue(text: string): number {
   const [, count, unit] = /^([1-9][0-9]{0,8})([smhd])$/.exec(text) ?? [];

@@ -1,4 +1,6 @@
+import { stateDir } from '@sanctum/local-servers';
 import { type Clock, systemClock } from '@sanctum/messaging/clock';
+import path from 'node:path';
 import type { Readable } from 'node:stream';
 
 /** A place to print to. */
@@ -15,6 +17,8 @@ export interface Shell {
   readonly stderr: TextStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
+  /** Where `npm start` in this clone says what it runs; undefined: not looked at. */
+  readonly runFile?: string;
   /** Calls `listener` at the first Ctrl-C or SIGTERM instead of ending the process. Returns how to undo it. */
   onInterrupt(listener: () => void): () => void;
 }
@@ -30,6 +34,7 @@ export const processShell: Shell = {
   stderr: process.stderr,
   env: process.env,
   clock: systemClock,
+  runFile: path.join(stateDir, 'run.json'),
   onInterrupt(listener) {
     const undo = () => {
       for (const signal of INTERRUPTS) process.off(signal, once);
@@ -47,4 +52,19 @@ export const processShell: Shell = {
 /** A variable of the environment; an empty one counts as not set. */
 export function given(env: Shell['env'], name: string): string | undefined {
   return env[name] === '' ? undefined : env[name];
+}
+
+/** The same shell with these variables besides, or instead; '' counts as not set. */
+export function withEnv(shell: Shell, env: Record<string, string>): Shell {
+  const { stdout, stderr, clock } = shell;
+  return {
+    get stdin() {
+      return shell.stdin;
+    },
+    stdout,
+    stderr,
+    clock,
+    env: { ...shell.env, ...env },
+    onInterrupt: (listener) => shell.onInterrupt(listener),
+  };
 }

@@ -3,7 +3,7 @@ import { PostgresOperatorLog } from '@sanctum/messaging/adapters/postgres/operat
 import { Argument, Command } from 'commander';
 import { assertConfirmed } from '../operator/assert-confirmed.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
-import { durationValue } from '../option-values.ts';
+import { durationValue, reasonValue } from '../option-values.ts';
 import { Output, printable } from '../output.ts';
 import type { Shell } from '../shell.ts';
 
@@ -35,7 +35,7 @@ export function pauseCommand(shell: Shell): Command {
   return withStoreOptions(new Command('pause'))
     .description('pause the dispatcher, the consumer or delivery, on every pod')
     .addArgument(stageArgument())
-    .requiredOption('--reason <text>', 'why, for whoever finds it paused')
+    .requiredOption('--reason <text>', 'why, for whoever finds it paused', reasonValue)
     .option('--for <duration>', 'resume by itself after this, as 30m or 2h', durationValue)
     .option('--yes', 'do not ask')
     .addHelpText('after', PAUSE_EXAMPLES)
@@ -47,7 +47,7 @@ export function resumeCommand(shell: Shell): Command {
   return withStoreOptions(new Command('resume'))
     .description('end a pause')
     .addArgument(stageArgument())
-    .option('--reason <text>', 'why, for the record', 'resumed')
+    .option('--reason <text>', 'why, for the record', reasonValue, 'resumed')
     .option('--yes', 'do not ask')
     .addHelpText('after', RESUME_EXAMPLES)
     .action((stage: ControlledStage, options: PauseOptions) => setControl(shell, stage, false, options));

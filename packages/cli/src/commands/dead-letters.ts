@@ -8,7 +8,7 @@ import { assertConfirmed } from '../operator/assert-confirmed.ts';
 import { followJob } from '../operator/follow-job.ts';
 import { ageText } from '../operator/texts.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
-import { countValue, uuidValue } from '../option-values.ts';
+import { countValue, reasonValue, uuidValue } from '../option-values.ts';
 import { Output, printable } from '../output.ts';
 import type { Shell } from '../shell.ts';
 
@@ -56,7 +56,7 @@ export function deadLettersCommand(shell: Shell): Command {
     .option('--id <id>', 'this one; may be given several times', idsValue)
     .option('--all', 'every one of the kind')
     .option('--dry-run', 'say how many it would touch; change nothing')
-    .option('--reason <text>', 'why, for the record')
+    .option('--reason <text>', 'why, for the record', reasonValue)
     .option('--yes', 'do not ask')
     .addHelpText('after', REQUEUE_EXAMPLES)
     .action((_own: object, command: Command) => tryAgain(shell, command.optsWithGlobals<RequeueOptions>()));
@@ -110,7 +110,11 @@ async function tryAgain(shell: Shell, options: RequeueOptions): Promise<void> {
       const { messages, conversations } = estimate;
       const touched = `${messages} of ${conversations} conversations, to ${clients} connected clients`;
       if (dryRun === true) return output.result({ ...estimate, clients }, touched);
-      if (messages === 0) return output.result({ ...estimate, clients }, 'nothing to requeue');
+      if (messages === 0)
+        return output.result(
+          { ...estimate, clients },
+          'nothing to requeue: `sanctum dead-letters` lists what there is',
+        );
       await assertConfirmed(shell, options, `Requeue ${touched}?`);
       const job = await startRequeue(
         { jobs, deadLetters: log },

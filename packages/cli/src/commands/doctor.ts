@@ -6,15 +6,18 @@ import { checkBacklog, checkPods, checkStorage } from '../doctor/check-pipeline.
 import { checkRights, checkSchema, checkServer, checkTimeline } from '../doctor/check-postgres.ts';
 import { checkGroup, checkRedis } from '../doctor/check-redis.ts';
 import { type Finding, ok, problem, warning } from '../doctor/finding.ts';
+import { withLocalRun } from '../operator/local-run.ts';
 import {
   redisUrl,
+  storeConfig,
   type StoreOptions,
   type Stores,
+  withInspector,
   withStoreOptions,
   withStores,
 } from '../operator/stores.ts';
 import { Output, type Style } from '../output.ts';
-import { given, type Shell } from '../shell.ts';
+import { given, type Shell, withEnv } from '../shell.ts';
 import { postgresUrl } from '../database.ts';
 
 const EXAMPLES = `
@@ -36,11 +39,13 @@ export function doctorCommand(shell: Shell): Command {
     .action((options: StoreOptions) => doctor(shell, options));
 }
 
-async function doctor(shell: Shell, options: StoreOptions): Promise<void> {
-  const output = new Output(shell, options);
+async function doctor(caller: Shell, options: StoreOptions): Promise<void> {
+  const output = new Output(caller, options);
+  const named = await withLocalRun(caller, options, output);
   // Named wrongly, or not at all, there is nothing to look at.
-  postgresUrl(shell, options, output);
-  const findings = [...checkSettings(shell, options)];
+  postgresUrl(named, options, output);
+  const { findings, wrong } = checkSettings(named, options);
+  const shell = withEnv(named, Object.fromEntries(wrong.map((name) => [name, ''])));
   try {
     await withStores(shell, { options, output }, async (stores) => {
       findings.push(...(await examine(shell, stores)));
@@ -48,6 +53,7 @@ async function doctor(shell: Shell, options: StoreOptions): Promise<void> {
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     findings.push(problem('postgres', error.message, error.next ?? 'Look at its log.'));
+    findings.push(...(await examineRedisAlone(shell, options)));
   }
   const problems = findings.filter(({ level }) => level === 'problem').length;
   const warnings = findings.filter(({ level }) => level === 'warning').length;
@@ -103,6 +109,15 @@ async function examine(shell: Shell, stores: Stores): Promise<Finding[]> {
   return findings;
 }
 
+/** Where PostgreSQL cannot be had, Redis is looked at all the same. */
+async function examineRedisAlone(shell: Shell, options: StoreOptions): Promise<Finding[]> {
+  const url = redisUrl(shell, options);
+  if (url === undefined) return [];
+  return withInspector(storeConfig(shell.env, { postgres: 'postgres://none', redis: url }), (inspector) =>
+    checkRedis(inspector, () => shell.clock.now()).catch((error: unknown) => [failed('redis', error)]),
+  );
+}
+
 function failed(name: string, error: unknown): Finding {
   const reason = error instanceof Fault ? error.message : String(error);
   const remedy = reason.startsWith('redis')
@@ -111,9 +126,10 @@ function failed(name: string, error: unknown): Finding {
   return problem(name, `could not be looked at: ${reason}`, remedy);
 }
 
-/** The settings of this shell, as a pod with them would read them. */
-function checkSettings(shell: Shell, options: StoreOptions): Finding[] {
+/** The settings of this shell, as a pod with them would read them. What is wrong is left out of what follows. */
+function checkSettings(shell: Shell, options: StoreOptions): { findings: Finding[]; wrong: string[] } {
   const findings: Finding[] = [];
+  const wrong: string[] = [];
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   findings.push(
     major > 20 || (major === 20 && minor >= 19)
@@ -134,7 +150,10 @@ function checkSettings(shell: Shell, options: StoreOptions): Finding[] {
     for (const text of warnings) findings.push(warning('settings', text, 'See docs/configuration.md.'));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const line of error.lines) findings.push(problem('settings', line, 'See docs/configuration.md.'));
+    for (const line of error.lines) {
+      findings.push(problem('settings', line, 'See docs/configuration.md.'));
+      wrong.push(line.split(':', 1)[0]!);
+    }
   }
-  return findings;
+  return { findings, wrong };
 }

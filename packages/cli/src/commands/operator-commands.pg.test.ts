@@ -1,5 +1,10 @@
+import { processIdentity } from '@sanctum/local-servers';
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { eventually } from '@sanctum/messaging/tests/support/eventually';
+import { TcpProxy } from '@sanctum/messaging/tests/chaos/tcp-proxy';
 import { Scene } from '@sanctum/messaging/tests/support/scene';
 import { systemClock } from '@sanctum/messaging/clock';
 import type { Pod } from '@sanctum/messaging/tests/support/pod';
@@ -166,6 +171,44 @@ describe('a pod is running', () => {
     ]);
   });
 
+  test('with PostgreSQL cut off, a status that runs shows the outbox red and goes on; then all is well', async () => {
+    const proxy = await TcpProxy.start(Number(new URL(scene.databaseUrl).port));
+    const url = Object.assign(new URL(scene.databaseUrl), { port: String(proxy.port) }).href;
+    const shell = Object.assign(new TestShell({ env: { POSTGRES_URL: url, REDIS_URL: scene.redisUrl } }), {
+      clock: systemClock,
+    });
+    const ended = runCli(['status'], shell);
+    const last = () => shell.out.slice(shell.out.lastIndexOf('stage  '));
+    await shell.until(() => /outbox {6}ok/.test(last()));
+    await proxy.refuse();
+    await shell.until(() => /outbox {6}down[^]*PostgreSQL does not answer[^]*hub {9}ok/.test(last()));
+    // Pods are heard over the bus: nobody takes them for gone.
+    expect(last()).toMatch(/consumer {4}ok/);
+    expect(last()).toMatch(/1\/1\n/);
+    await proxy.accept();
+    await shell.until(() => /outbox {6}ok/.test(last()));
+    shell.interrupt();
+    expect(await ended).toBe(0);
+    await proxy.refuse();
+  });
+
+  test('what an operator mistypes is said in words', async () => {
+    const to = ['--conversation', randomUUID(), '--yes'];
+    for (const [args, message] of [
+      [['replay', ...to, '--since', '1h', '--until', '2h'], /--until must be later than --since/],
+      [['replay', ...to, '--since', 'yesterday'], /a time such as .* or 15m/],
+      [['pause', 'consumer', '--reason', ' ', '--yes'], /1–500 characters/],
+      [['pause', 'hub', '--reason', 'x'], /Allowed choices are dispatcher, consumer, delivery/],
+      [['prune', '--outbox-days', '0', '--yes'], /a number from 1/],
+      [['revoke', '--user', 'a', '--sid', 'b', '--yes'], /one of --user <user> and --sid/],
+    ] as const) {
+      const { code, err, out } = await run([...args]);
+      expect([code, out]).toEqual([2, '']);
+      expect(err).toMatch(message);
+    }
+    expect((await run(['replay', ...to, '--since', '1h'])).out).toMatch(/no message of that conversation/);
+  });
+
   test('a question is asked at a terminal, and "no" changes nothing', async () => {
     const { code, err } = await run(['pause', 'consumer', '--reason', 'x'], { isTTY: true, stdin: 'n\n' });
     expect([code, err]).toEqual([
@@ -180,6 +223,45 @@ describe('a pod is running', () => {
     expect(printed.length).toBeGreaterThan(1000);
     expect(printed).not.toContain(MARKER);
   });
+});
+
+test.each([
+  ['status'],
+  ['trace', randomUUID()],
+  ['pause', 'consumer', '--reason', 'x', '--yes'],
+  ['resume', 'consumer', '--yes'],
+  ['partitions'],
+  ['prune', '--yes'],
+  ['dead-letters'],
+  ['revoke', '--user', 'a', '--yes'],
+])('with no PostgreSQL %s says what was tried, and what to do', async (...args) => {
+  const env = { POSTGRES_URL: 'postgres://ops:secret@127.0.0.1:1/none' };
+  const { code, out, err } = await run(args, { env });
+  expect([code, out]).toEqual([1, '']);
+  expect(err).toBe(
+    'error: no PostgreSQL to be had at 127.0.0.1:1\nStart it, or name another one with --postgres-url.\n',
+  );
+});
+
+test('where no database is named, the one that `npm start` runs here is meant', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'sanctum-test-'));
+  const runFile = path.join(folder, 'run.json');
+  const urls = { postgres: scene.databaseUrl, redis: scene.redisUrl };
+  const tell = async (identity: string | undefined) =>
+    writeFile(runFile, JSON.stringify({ identity, pid: process.pid, servers: [], urls }));
+  const partitions = async () => {
+    const shell = Object.assign(new TestShell(), { runFile });
+    return { code: await runCli(['partitions'], shell), shell };
+  };
+  await tell(await processIdentity(process.pid));
+  const found = await partitions();
+  expect([found.code, found.shell.out]).toEqual([0, expect.stringMatching(/message_outbox_default/)]);
+  expect(found.shell.err).toContain(`looking at what \`npm start\` runs here (pid ${process.pid})`);
+  // A run that was killed left its file behind.
+  await tell('1@1');
+  const over = await partitions();
+  expect([over.code, over.shell.err]).toEqual([2, expect.stringMatching(/no database: give --postgres-url/)]);
+  await rm(folder, { recursive: true });
 });
 
 test('with no PostgreSQL doctor says so, and what to do', async () => {

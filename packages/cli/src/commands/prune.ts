@@ -2,7 +2,6 @@ import { appendAudit } from '@sanctum/messaging/adapters/postgres/operator-log';
 import { PostgresPool } from '@sanctum/messaging/adapters/postgres/pool';
 import { viewStorage } from '@sanctum/messaging/adapters/postgres/storage-view';
 import { Command } from 'commander';
-import { postgresUrl } from '../database.ts';
 import { assertConfirmed } from '../operator/assert-confirmed.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
 import { countValue } from '../option-values.ts';
@@ -36,7 +35,7 @@ export function pruneCommand(shell: Shell): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (options: PruneOptions) => {
       const output = new Output(shell, options);
-      await withStores(shell, { options, output }, async ({ config, pool, operator }) => {
+      await withStores(shell, { options, output }, async ({ config, pool, operator, postgresUrl }) => {
         const outboxDays = options.outboxDays ?? config.retention.outboxDays;
         const dlqDays = options.dlqDays ?? config.retention.dlqDays;
         const before = await viewStorage(pool, { outboxDays, dlqDays });
@@ -54,7 +53,7 @@ export function pruneCommand(shell: Shell): Command {
             parameters: { outbox_days: outboxDays, dlq_days: dlqDays },
           }),
         );
-        await prune(postgresUrl(shell, options, output), { outboxDays, dlqDays });
+        await prune(postgresUrl, { outboxDays, dlqDays });
         const after = await viewStorage(pool, { outboxDays, dlqDays });
         const names = new Set(after.partitions.map(({ name }) => name));
         const dropped = before.partitions.map(({ name }) => name).filter((name) => !names.has(name));

@@ -5,7 +5,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { assertConfirmed } from '../operator/assert-confirmed.ts';
 import { followJob } from '../operator/follow-job.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
-import { durationValue, uuidValue } from '../option-values.ts';
+import { UsageError } from '../cli-error.ts';
+import { durationValue, reasonValue, uuidValue } from '../option-values.ts';
 import { Output } from '../output.ts';
 import type { Shell } from '../shell.ts';
 
@@ -36,7 +37,7 @@ export function replayCommand(shell: Shell): Command {
     .requiredOption('--since <when>', 'committed after this: a time, or 15m, 1h, 2d ago', momentValue)
     .option('--until <when>', 'committed before this (default: now)', momentValue)
     .option('--dry-run', 'say how many messages and clients it would touch; change nothing')
-    .option('--reason <text>', 'why, for the record')
+    .option('--reason <text>', 'why, for the record', reasonValue)
     .option('--yes', 'do not ask')
     .addHelpText('after', EXAMPLES)
     .action((options: ReplayOptions) => replay(shell, options));
@@ -58,6 +59,9 @@ async function replay(shell: Shell, options: ReplayOptions): Promise<void> {
           since: momentOf(options.since, now),
           until: options.until === undefined ? now : momentOf(options.until, now),
         };
+        if (range.until <= range.since) {
+          throw new UsageError('--until must be later than --since: nothing lies between them');
+        }
         const replays = new PostgresReplayLog(pool);
         const estimate = await replays.estimate(range);
         const { answers, missing } = await questions.ask({
@@ -68,7 +72,10 @@ async function replay(shell: Shell, options: ReplayOptions): Promise<void> {
         const touched = `${estimate.messages} messages, to ${clients} connected clients`;
         if (missing.length > 0) output.note(`did not answer in time: ${missing.join(', ')}`);
         if (options.dryRun) return output.result({ ...estimate, clients }, touched);
-        if (estimate.messages === 0) return output.result({ ...estimate, clients }, 'nothing to send again');
+        if (estimate.messages === 0) {
+          const text = 'nothing to send again: no message of that conversation was sent in that time';
+          return output.result({ ...estimate, clients }, text);
+        }
         await assertConfirmed(shell, options, `Send again ${touched}?`);
         const job = await startReplay({ jobs, replays }, { range, estimate, by: operator, reason });
         await followJob(shell, { jobs, job, output });

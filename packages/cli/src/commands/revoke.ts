@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { UsageError } from '../cli-error.ts';
 import { assertConfirmed } from '../operator/assert-confirmed.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
-import { userIdValue } from '../option-values.ts';
+import { reasonValue, userIdValue } from '../option-values.ts';
 import { Output, printable } from '../output.ts';
 import type { Shell } from '../shell.ts';
 
@@ -27,7 +27,7 @@ export function revokeCommand(shell: Shell): Command {
     .description("revoke a user's tokens issued until now, or a login's for good")
     .option('--user <user>', 'every login of this user', userIdValue)
     .option('--sid <sid>', 'this login', userIdValue)
-    .option('--reason <text>', 'why, for the record')
+    .option('--reason <text>', 'why, for the record', reasonValue)
     .option('--yes', 'do not ask')
     .addHelpText('after', EXAMPLES)
     .action(async (options: RevokeOptions) => {

@@ -27,7 +27,7 @@ const RIGHTS = {
            has_table_privilege('messaging.message_outbox', 'SELECT') AS reads,
            has_any_column_privilege('messaging.message_outbox', 'UPDATE') AS replays,
            has_function_privilege('messaging.set_control(text, boolean, text, text, interval)', 'EXECUTE') AS pauses,
-           has_table_privilege('messaging.operator_job', 'INSERT') AS requeues,
+           has_table_privilege('messaging.operator_job', 'INSERT') AS commands,
            has_function_privilege('messaging.raise_floors(regclass, uuid, integer)', 'EXECUTE') AS prunes`,
 };
 const TIMELINE = {
@@ -152,21 +152,24 @@ export async function checkRights(pool: PostgresPool): Promise<Finding[]> {
   const [rights] = await pool.query<Record<string, boolean> & { role: string }>(RIGHTS);
   const { role, ...rest } = rights!;
   const lacking = Object.entries(rest).flatMap(([name, may]) => (may ? [] : [LACKING[name] ?? name]));
+  const lacksGrant = Object.entries(rest).some(([name, may]) => !may && name !== 'commands');
   if (lacking.length === 0) return [ok('permissions', `the role ${role} may do all that operators do`)];
   return [
     warning(
       'permissions',
       `the role ${role} may not ${lacking.join(', ')}`,
-      `GRANT sanctum_operator TO ${role};`,
+      lacksGrant
+        ? `GRANT sanctum_operator TO ${role};`
+        : 'At a prompt it may; the commands write the record themselves: name the role that owns the schema.',
     ),
   ];
 }
 
 const LACKING: Readonly<Record<string, string>> = {
   reads: 'read the outbox',
-  replays: 'replay',
+  replays: 'send again',
   pauses: 'pause',
-  requeues: 'requeue',
+  commands: 'replay, requeue and prune by `sanctum`',
   prunes: 'prune',
 };
 

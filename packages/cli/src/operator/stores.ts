@@ -6,7 +6,7 @@ import { RedisBusSubscriber } from '@sanctum/messaging/adapters/redis/redis-bus-
 import { StreamInspector } from '@sanctum/messaging/adapters/redis/stream-inspector';
 import { PostgresOperations } from '@sanctum/messaging/adapters/postgres/operations';
 import { type Config, loadConfig } from '@sanctum/messaging/config';
-import { silentLog } from '@sanctum/messaging/log';
+import { type Log, silentLog } from '@sanctum/messaging/log';
 import { Fleet } from '@sanctum/messaging/operations/fleet';
 import { PodBus } from '@sanctum/messaging/operations/pod-bus';
 import { PodQuestions } from '@sanctum/messaging/operations/pod-questions';
@@ -16,6 +16,7 @@ import { UsageError } from '../cli-error.ts';
 import { postgresUrl, withDatabase } from '../database.ts';
 import type { Output } from '../output.ts';
 import { given, type Shell } from '../shell.ts';
+import { withLocalRun } from './local-run.ts';
 
 /*
  * The operator's commands speak to PostgreSQL and Redis themselves, never to a pod: they work when no pod does, and
@@ -32,6 +33,7 @@ export interface StoreOptions {
 }
 
 export interface Stores {
+  readonly postgresUrl: string;
   readonly config: Config;
   readonly pool: PostgresPool;
   readonly jobs: OperatorJobs;
@@ -78,10 +80,11 @@ export function redisUrl(shell: Pick<Shell, 'env'>, options: StoreOptions): stri
 
 /** Opens what the options name, runs `work`, and closes it all. `end` ends long work after its piece. */
 export async function withStores<T>(
-  shell: Shell,
+  caller: Shell,
   { options, output, end }: { options: StoreOptions; output: Output; end?: AbortSignal },
   work: (stores: Stores) => Promise<T>,
 ): Promise<T> {
+  const shell = await withLocalRun(caller, options, output);
   const url = postgresUrl(shell, options, output);
   const redis = redisUrl(shell, options);
   const config = storeConfig(shell.env, { postgres: url, redis });
@@ -100,19 +103,14 @@ export async function withStores<T>(
       const at = { url: redis ?? 'redis://127.0.0.1:1', log, installationId };
       const publisher = new RedisBusPublisher(at);
       const subscriber = new RedisBusSubscriber(at);
-      const inspector =
-        redis === undefined
-          ? undefined
-          : new StreamInspector({
-              url: redis,
-              stream: config.stream.name,
-              partitions: config.stream.partitions,
-              maxLength: config.stream.maxLength,
-              group: config.consumer.group,
-              log,
-            });
+      const inspector = redis === undefined ? undefined : inspectorOf(config, log);
       const fleet = new Fleet(clock);
       const bus = new PodBus({ publisher, subscriber, clock });
+      // Their table says it while Redis is away, the bus while PostgreSQL is.
+      bus.onMessage((message) => {
+        if (message.kind === 'figures') fleet.hear(message.figures);
+        else if (message.kind === 'bye') fleet.leave(message.instance);
+      });
       const instance = clock.uuid();
       const answer = () => ({ pod: 'cli' });
       const questions = new PodQuestions({ bus, fleet, clock, instance, answer });
@@ -128,10 +126,46 @@ export async function withStores<T>(
       const operator = `cli:${userInfo().username}`;
       const neverEnds = new AbortController().signal;
       const jobs = new OperatorJobs({ pool, clock, log, pod: operator, end: end ?? neverEnds });
-      return await work({ config, pool, jobs, podTable, fleet, questions, inspector, operator });
+      return await work({
+        postgresUrl: url,
+        config,
+        pool,
+        jobs,
+        podTable,
+        fleet,
+        questions,
+        inspector,
+        operator,
+      });
     } finally {
       for (const close of closing) close();
       await pool.end();
     }
+  });
+}
+
+/** Redis alone, as the settings name it. */
+export async function withInspector<T>(
+  config: Config,
+  work: (inspector: StreamInspector) => Promise<T>,
+): Promise<T> {
+  const inspector = inspectorOf(config, silentLog);
+  inspector.start();
+  try {
+    await inspector.whenReady(REDIS_PATIENCE_MS);
+    return await work(inspector);
+  } finally {
+    inspector.close();
+  }
+}
+
+function inspectorOf({ redis, stream, consumer }: Config, log: Log): StreamInspector {
+  return new StreamInspector({
+    url: redis.url,
+    stream: stream.name,
+    partitions: stream.partitions,
+    maxLength: stream.maxLength,
+    group: consumer.group,
+    log,
   });
 }

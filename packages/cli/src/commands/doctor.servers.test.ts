@@ -1,0 +1,310 @@
+import { systemClock } from '@sanctum/messaging/clock';
+import type { PodFigures } from '@sanctum/messaging/operations/pod-figures';
+import { eventually } from '@sanctum/messaging/tests/support/eventually';
+import { Scene } from '@sanctum/messaging/tests/support/scene';
+import { ownPostgres, ownRedis } from '@sanctum/messaging/tests/support/servers';
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runCli } from '../cli.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { TestShell } from '../tests/test-shell.ts';
+
+/* Each thing that doctor looks for is made wrong for real, found with its remedy, and mended by that remedy. */
+
+let scene: Scene;
+let urls: { postgres: string; redis: string };
+let restartPostgres: () => Promise<void>;
+
+beforeAll(async () => {
+  const [postgres, redis] = await Promise.all([ownPostgres(), ownRedis()]);
+  restartPostgres = () => postgres.restart();
+  urls = { postgres: postgres.url, redis: redis.url };
+  scene = await Scene.begin({ databaseUrl: postgres.url, redisUrl: redis.url });
+});
+afterAll(() => scene.end());
+
+interface Examined {
+  readonly code: number;
+  readonly findings: readonly Finding[];
+}
+
+async function run(args: string[], env: Record<string, string> = {}, aheadMs = 0) {
+  const shell = new TestShell({ env: { POSTGRES_URL: urls.postgres, REDIS_URL: urls.redis, ...env } });
+  const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+  const code = await runCli([...args, '--json'], Object.assign(shell, { clock }));
+  return { code, value: shell.values[0] as { findings: Finding[] } };
+}
+
+async function doctor(env: Record<string, string> = {}, aheadMs = 0): Promise<Examined> {
+  const { code, value } = await run(['doctor'], env, aheadMs);
+  return { code, findings: value.findings };
+}
+
+function of({ findings }: Examined, check: string): string[] {
+  return findings
+    .filter((finding) => finding.check === check)
+    .map(({ level, message, remedy }) => `${level}: ${message}${remedy === undefined ? '' : ` → ${remedy}`}`);
+}
+
+const sql: Scene['sql'] = (text, values) => scene.sql(text, values);
+
+describe('in this shell', () => {
+  test('a wrong setting is named, and everything else is looked at all the same', async () => {
+    const examined = await doctor({ DISPATCH_TICK_MS: 'fast', CONSUMER_NAME: '$(POD_NAME)' });
+    expect(examined.code).toBe(1);
+    expect(of(examined, 'settings')).toEqual([
+      expect.stringMatching(/^problem: DISPATCH_TICK_MS: given "fast"; allowed: .* → See docs/),
+      expect.stringMatching(/^problem: CONSUMER_NAME: /),
+    ]);
+    expect(of(examined, 'schema')).toEqual([expect.stringMatching(/^ok: /)]);
+    expect(of(examined, 'redis version')).toEqual([expect.stringMatching(/^ok: /)]);
+  });
+
+  test('a clock that is off is found against both servers', async () => {
+    const [behind, ahead] = [await doctor({}, -2000), await doctor({}, 60_000)];
+    for (const check of ['postgres clock', 'redis clock']) {
+      expect(of(behind, check)).toEqual([expect.stringMatching(/^warning: [12]\.\d s from .* → .*NTP/)]);
+      expect(of(ahead, check)).toEqual([expect.stringMatching(/^problem: (59|60)\.\d s from .* → .*NTP/)]);
+    }
+  });
+
+  test('without PostgreSQL Redis is looked at, and without Redis PostgreSQL', async () => {
+    const without = await doctor({ POSTGRES_URL: 'postgres://127.0.0.1:1/none' });
+    expect(of(without, 'postgres')).toEqual([
+      'problem: no PostgreSQL to be had at 127.0.0.1:1 → Start it, or name another one with --postgres-url.',
+    ]);
+    expect(of(without, 'redis version')).toEqual([expect.stringMatching(/^ok: /)]);
+    const other = await doctor({ REDIS_URL: 'redis://127.0.0.1:1' });
+    expect(of(other, 'redis')).toEqual([expect.stringMatching(/^problem: .* → Is Redis running/)]);
+    expect(of(other, 'schema')).toEqual([expect.stringMatching(/^ok: /)]);
+  });
+});
+
+describe('PostgreSQL', () => {
+  test('answers before it is on a disk', async () => {
+    await sql('ALTER DATABASE messaging_test SET synchronous_commit = off');
+    const problems = of(await doctor(), 'postgres durability');
+    expect(problems).toContainEqual(expect.stringMatching(/^problem: fsync is off: .* → Set fsync = on/));
+    expect(problems).toContainEqual(expect.stringMatching(/synchronous_commit is off.*→ ALTER SYSTEM SET/));
+    await sql('ALTER DATABASE messaging_test SET synchronous_commit = on');
+    expect(of(await doctor(), 'postgres durability').join()).not.toContain('synchronous_commit is off');
+  });
+
+  test('refuses what operators do, until the role is given', async () => {
+    const role = `reader_${randomUUID().slice(0, 8)}`;
+    await sql(`CREATE ROLE ${role} LOGIN PASSWORD 'reader'`);
+    const url = Object.assign(new URL(urls.postgres), { username: role, password: 'reader' }).href;
+    await sql(`GRANT USAGE ON SCHEMA messaging TO ${role}`);
+    await sql(`GRANT SELECT ON messaging.installation, messaging.pod_figures TO ${role}`);
+    const [finding] = of(await doctor({ POSTGRES_URL: url }), 'permissions');
+    expect(finding).toBe(
+      `warning: the role ${role} may not read the outbox, send again, pause, replay, requeue and prune by \`sanctum\`, prune → GRANT sanctum_operator TO ${role};`,
+    );
+    await sql(`GRANT sanctum_operator TO ${role}`);
+    const examined = await doctor({ POSTGRES_URL: url });
+    expect(of(examined, 'permissions')).toEqual([
+      expect.stringMatching(
+        /^warning: .* may not replay, requeue and prune by .* the role that owns the schema/,
+      ),
+    ]);
+    expect(of(await doctor(), 'permissions')).toEqual([expect.stringMatching(/^ok: /)]);
+    expect(of(examined, 'timeline and epoch')).toEqual([expect.stringMatching(/^ok: timeline 1/)]);
+    await sql(`DROP OWNED BY ${role}`);
+    await sql(`DROP ROLE ${role}`);
+  });
+
+  test('has another schema than this build', async () => {
+    const last = '20250207_operator_controls';
+    const [kept] = await sql<{ checksum: string }>(
+      'SELECT checksum FROM messaging.schema_migration WHERE name = $1',
+      [last],
+    );
+    const setChecksum = (checksum: string) =>
+      sql('UPDATE messaging.schema_migration SET checksum = $1 WHERE name = $2', [checksum, last]);
+    await setChecksum('0'.repeat(64));
+    await sql(`INSERT INTO messaging.schema_migration (name) VALUES ('20991231_of_tomorrow')`);
+    expect(of(await doctor(), 'schema')).toEqual([
+      'warning: is newer than this build: 20991231_of_tomorrow → Use the build that is deployed.',
+      `problem: ${last} was changed after it had been applied → Put the file back, and add a new one.`,
+    ]);
+    await setChecksum(kept!.checksum);
+    // The way back of a name is not the way back of a schema: that a missing one can be applied, migrations.test.ts shows.
+    await sql(`UPDATE messaging.schema_migration SET name = 'aside' WHERE name = $1`, [last]);
+    await sql(`DELETE FROM messaging.schema_migration WHERE name = '20991231_of_tomorrow'`);
+    expect(of(await doctor(), 'schema')).toEqual([
+      `problem: lacks ${last} → Apply what is missing with \`sanctum migrate\`.`,
+    ]);
+    await sql(`UPDATE messaging.schema_migration SET name = $1 WHERE name = 'aside'`, [last]);
+    expect(of(await doctor(), 'schema')).toEqual([expect.stringMatching(/^ok: /)]);
+  });
+
+  test('runs out of partitions, and keeps some too long', async () => {
+    const days = await sql<{ name: string }>(
+      `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+       WHERE i.inhparent = 'messaging.message_outbox_days'::regclass AND c.relname ~ '_p[0-9]+$'`,
+    );
+    for (const { name } of days) await sql(`DROP TABLE messaging.${name}`);
+    await scene.insert(randomUUID());
+    const empty = await doctor();
+    expect(of(empty, 'partitions')).toEqual([
+      expect.stringMatching(/^problem: only .* ahead → sanctum partitions ensure/),
+      'warning: 1 rows had to go to the default one → sanctum partitions ensure',
+    ]);
+    expect((await run(['partitions', 'ensure', '--yes'])).code).toBe(0);
+    expect(of(await doctor(), 'partitions')).toEqual([expect.stringMatching(/^ok: /)]);
+    for (const day of ['01', '02', '03']) {
+      await sql(`CREATE TABLE messaging.message_outbox_p202001${day} PARTITION OF messaging.message_outbox_days
+                 FOR VALUES FROM ('2020-01-${day}') TO ('2020-01-${Number(day) + 1}')`);
+    }
+    expect(of(await doctor(), 'retention')).toEqual([
+      'warning: 3 partitions have expired and are still there → sanctum prune',
+    ]);
+    expect((await run(['prune', '--yes'])).code).toBe(0);
+    expect(of(await doctor(), 'retention')).toEqual([]);
+  });
+
+  test('has background jobs that fail, or that nobody does', async () => {
+    await sql(`UPDATE messaging.background_jobs SET last_error = 'disk full' WHERE job = 'prune_dlq'`);
+    await sql(
+      `UPDATE messaging.background_jobs SET last_succeeded_at = now() - INTERVAL '2 days', last_error = NULL
+       WHERE job = 'partitions'`,
+    );
+    const examined = await doctor();
+    expect(of(examined, 'job prune_dlq')).toEqual([
+      'problem: failed last: disk full → See the logs of the pods for `job_failed`.',
+    ]);
+    expect(of(examined, 'job partitions')).toEqual([
+      expect.stringMatching(/^warning: last done 20.* → Is any pod running/),
+    ]);
+  });
+
+  test('holds rows that wait, rows that died, and a pause that was forgotten', async () => {
+    await sql(`UPDATE messaging.message_outbox SET occurred_at = now() - INTERVAL '1 minute'`);
+    const dead = await scene.insert(randomUUID());
+    await sql(
+      `UPDATE messaging.message_outbox SET status = 'dead', last_error = 'refused' WHERE message_id = $1`,
+      [dead],
+    );
+    expect((await run(['pause', 'consumer', '--reason', 'drill', '--yes'])).code).toBe(0);
+    expect(of(await doctor(), 'controls')).toEqual([expect.stringMatching(/^warning: consumer is paused/)]);
+    await sql(
+      `UPDATE messaging.control SET changed_at = now() - INTERVAL '2 hours' WHERE stage = 'consumer'`,
+    );
+    const examined = await doctor();
+    expect(of(examined, 'outbox')).toEqual([
+      expect.stringMatching(/^problem: 1 rows wait, the oldest for .* → See `sanctum status`/),
+    ]);
+    expect(of(examined, 'dead letters')).toEqual([
+      expect.stringMatching(/^warning: 1 dead rows → .*requeue/),
+    ]);
+    expect(of(examined, 'controls')).toEqual([
+      expect.stringMatching(/^problem: consumer is paused .*: drill → .*sanctum resume consumer$/),
+    ]);
+    expect((await run(['resume', 'consumer', '--yes'])).code).toBe(0);
+    expect(of(await doctor(), 'controls')).toEqual([]);
+  });
+});
+
+describe('Redis', () => {
+  const set = (name: string, value: string) => scene.redis.config('SET', name, value);
+
+  test('forgets, evicts, or is full', async () => {
+    await set('save', '');
+    await set('appendonly', 'no');
+    await set('maxmemory-policy', 'allkeys-lru');
+    await set('maxmemory', '1mb');
+    const examined = await doctor();
+    expect(of(examined, 'redis persistence')).toEqual([
+      expect.stringMatching(/^warning: neither .* → CONFIG SET appendonly yes/),
+    ]);
+    expect(of(examined, 'redis eviction')).toEqual([
+      expect.stringMatching(
+        /^problem: maxmemory-policy is allkeys-lru: .* → CONFIG SET maxmemory-policy noevict/,
+      ),
+    ]);
+    expect(of(examined, 'redis memory')).toEqual([
+      expect.stringMatching(/^problem: \d+ % of .* → Raise maxmem/),
+    ]);
+    await set('maxmemory', '0');
+    await set('maxmemory-policy', 'noeviction');
+    await set('appendonly', 'yes');
+    const mended = await doctor();
+    for (const check of ['redis persistence', 'redis eviction'])
+      expect(of(mended, check)).toEqual([expect.stringMatching(/^ok: /)]);
+    expect(of(mended, 'redis memory')).toEqual([]);
+  });
+
+  test('has no stream, a stream that nobody reads, and entries of consumers that are gone', async () => {
+    const { redis } = scene;
+    expect(of(await doctor(), 'consumer group')).toEqual([
+      expect.stringMatching(/^warning: there is no stream/),
+    ]);
+    await redis.xadd('sanctum:messages', '*', 'v', '1');
+    expect(of(await doctor(), 'consumer group')).toEqual([
+      expect.stringMatching(/^warning: sanctum:messages has no group messaging-hub: .* → .*CONSUMER_ENABLED/),
+    ]);
+    await redis.xgroup('CREATE', 'sanctum:messages', 'messaging-hub', '0');
+    await redis.xreadgroup('GROUP', 'messaging-hub', 'gone', 'STREAMS', 'sanctum:messages', '>');
+    expect(of(await doctor(), 'consumer group')).toEqual([
+      expect.stringMatching(/^warning: 1 entries of .* consumers that are gone → .*CONSUMER_CLAIM_IDLE_MS/),
+    ]);
+  });
+});
+
+describe('pods', () => {
+  test('none; then two of one name and two versions; then one that fell silent', async () => {
+    expect(of(await doctor(), 'pods')).toEqual([expect.stringMatching(/^problem: no pod .* → Start one/)]);
+    const pod = await scene.pod({ env: { CONSUMER_NAME: 'a' } });
+    const { figures } = await eventually(async () => {
+      const [row] = await sql<{ figures: PodFigures }>('SELECT figures FROM messaging.pod_figures');
+      expect(row).toBeDefined();
+      return row!;
+    });
+    const twin = {
+      ...figures,
+      instance: randomUUID(),
+      version: '0.0.9',
+      reasons: ['redis_unreachable'],
+    };
+    await sql('INSERT INTO messaging.pod_figures (instance, figures) VALUES ($1, $2)', [
+      twin.instance,
+      JSON.stringify(twin),
+    ]);
+    const examined = await doctor();
+    expect(of(examined, 'pods')).toEqual([
+      'ok: 2 alive: a, a',
+      'problem: several pods are named a → Give each its own CONSUMER_NAME, such as $(POD_NAME).',
+      'problem: a: redis_unreachable → See its `/readyz` and its log.',
+    ]);
+    expect(of(examined, 'versions')).toEqual([expect.stringMatching(/^warning: several at once: .*0\.0\.9/)]);
+    await sql(`UPDATE messaging.pod_figures SET seen_at = now() - INTERVAL '1 minute' WHERE instance = $1`, [
+      twin.instance,
+    ]);
+    expect(of(await doctor(), 'pods')).toContainEqual(
+      expect.stringMatching(/^warning: ended without a word in the last hour: a → Look at their last log/),
+    );
+    await pod.stop();
+  });
+});
+
+// The last one: the test's own connection ends with the restart.
+test('PostgreSQL was restored, and the epoch was not raised', async () => {
+  expect(of(await doctor(), 'timeline and epoch')).toEqual(['ok: timeline 1, epoch 1']);
+  // What a restore and a failover both do: recovery ends, and a new timeline begins.
+  const [place] = await sql<{ folder: string }>(`SELECT current_setting('data_directory') AS folder`);
+  await sql(`ALTER SYSTEM SET restore_command = 'false'`);
+  await writeFile(path.join(place!.folder, 'recovery.signal'), '');
+  await restartPostgres();
+  // It is a standby until recovery has ended.
+  await eventually(async () => {
+    expect(of(await doctor(), 'timeline and epoch')).toEqual([
+      expect.stringMatching(/^warning: the server is on timeline 2, .* → .*`sanctum epoch raise`/),
+    ]);
+  });
+  expect((await run(['epoch', 'raise', '--yes'])).code).toBe(0);
+  expect(of(await doctor(), 'timeline and epoch')).toEqual([
+    expect.stringMatching(/^ok: timeline 2, epoch [1-9]\d+$/),
+  ]);
+});
