@@ -27,7 +27,8 @@ What else vitest takes: pnpm vitest --help`,
 };
 
 const [project, ...args] = process.argv.slice(2);
-if (!Object.hasOwn(HELP, project)) throw new Error(`usage: vitest-project.mjs ${Object.keys(HELP).join('|')}`);
+if (!Object.hasOwn(HELP, project))
+  throw new Error(`usage: vitest-project.mjs ${Object.keys(HELP).join('|')}`);
 if (args.includes('--help') || args.includes('-h')) console.log(HELP[project]);
 else {
   process.argv.splice(2, Infinity, 'run', '--project', project, ...args);
