@@ -27,7 +27,8 @@ function buildPage(name, app) {
   const vite = path.join(app, 'node_modules/vite/bin/vite.js');
   const { status, error } = spawnSync(process.execPath, [vite, 'build', '--logLevel', 'warn'], {
     cwd: app,
-    env: cleanEnvironment(),
+    // The tests' own NODE_ENV would put development's aids into the page, with the paths of its sources.
+    env: { ...cleanEnvironment(), NODE_ENV: 'production' },
     stdio: ['ignore', 2, 2],
   });
   if (status !== 0)

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import type { Report } from './device/device-messages.ts';
 import { type Conversation, keepRoom, type Person, type Room } from './room/room.ts';
 import { addSeen, NOTHING_SEEN } from './server-view.ts';
@@ -28,7 +28,7 @@ export function App({ first, startOver }: { first: Room; startOver: () => void }
     setRoom((before) => ({ ...before, conversations: withConversation(before.conversations, conversation) }));
   }, []);
 
-  const pane = (person: Person) => (
+  const paneOf = (person: Person) => (
     <PersonPane
       key={person.userId}
       person={person}
@@ -39,7 +39,8 @@ export function App({ first, startOver }: { first: Room; startOver: () => void }
       onConversation={onConversation}
     />
   );
-  const [one, other] = room.people;
+  // What the server sees changes more often than the panes of people do.
+  const [pane, otherPane] = useMemo(() => room.people.map(paneOf), [room, shown, isNarrow]);
   const tabs = [
     ...room.people.map(({ userId, name }) => [userId, name] as const),
     [SERVER, 'Server'] as const,
@@ -71,10 +72,10 @@ export function App({ first, startOver }: { first: Room; startOver: () => void }
           </button>
         ))}
       </nav>
-      <main class={other === undefined ? 'panes alone' : 'panes'}>
-        {pane(one!)}
+      <main class={otherPane === undefined ? 'panes alone' : 'panes'}>
+        {pane}
         <ServerPane view={server} isShown={!isNarrow || shown === SERVER} />
-        {other === undefined ? null : pane(other)}
+        {otherPane}
       </main>
     </div>
   );

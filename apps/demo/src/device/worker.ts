@@ -6,7 +6,7 @@ import { Device } from './device.ts';
 import type { Command, Report } from './device-messages.ts';
 
 /** The page hears of the first report at once, and of those that follow so often: drawing takes longer than telling. */
-const TELL_EVERY_MS = 100;
+const TELL_EVERY_MS = 200;
 
 let device: Promise<Device> | undefined;
 let gathered: Report[] = [];

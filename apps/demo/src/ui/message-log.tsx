@@ -5,7 +5,7 @@ import { useFollowing } from './hooks.ts';
 import { timeText } from './time-text.ts';
 
 /** Messages that are shown at first, and how many more at a time. */
-const PAGE = 200;
+const PAGE = 100;
 
 interface LogProps {
   readonly title: string;
