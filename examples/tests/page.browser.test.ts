@@ -7,6 +7,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Program } from './program.ts';
 import { quickStartBlock } from './quick-start-block.ts';
 
+/** Programs and browsers on a busy machine take their time. */
+const TIMEOUT_MS = 120_000;
+
 let scene: Scene;
 let pod: Pod;
 let browser: Browser;
@@ -37,6 +40,7 @@ async function serve(...args: string[]): Promise<Record<'alice' | 'bob', string>
 /** A home of their own each: two people, two browsers. */
 async function open(link: string): Promise<Page> {
   const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(TIMEOUT_MS);
   await page.goto(link);
   return page;
 }
@@ -50,7 +54,7 @@ function shown(page: Page): Promise<string[]> {
   return page.getByRole('listitem').allTextContents();
 }
 
-test('two people chat in two browsers; one reloads and loses nothing', async () => {
+test('two people chat in two browsers; one reloads and loses nothing', { timeout: TIMEOUT_MS }, async () => {
   const links = await serve();
   const [alice, bob] = [await open(links.alice), await open(links.bob)];
   await say(alice, 'Hello, Bob.');
@@ -71,7 +75,7 @@ test('two people chat in two browsers; one reloads and loses nothing', async () 
   expect(JSON.stringify(rows)).not.toContain('Hello');
 });
 
-test('the quick start: a chat in the browser', async () => {
+test('the quick start: a chat in the browser', { timeout: TIMEOUT_MS }, async () => {
   for (const file of ['index.html', 'chat.js']) writeFileSync(`${folder}/${file}`, quickStartBlock(file));
   const links = await serve(folder);
   const [alice, bob] = [await open(links.alice), await open(links.bob)];

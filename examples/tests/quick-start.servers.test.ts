@@ -28,7 +28,7 @@ afterAll(async () => {
 
 test(
   'the quick start: a key, a message, and a chat in Node that outlives a kill',
-  { timeout: 90_000 },
+  { timeout: 120_000 },
   async () => {
     writeFileSync(`${folder}/sanctum`, `#!/bin/sh\nexec ${ROOT}sanctum "$@"\n`, { mode: 0o755 });
     // As typed, but for the address, and for the line that a person fills in.
