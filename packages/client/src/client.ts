@@ -1,4 +1,4 @@
-import type { HelloFrame, ServerFrame } from '@sanctum/protocol';
+import { isSeq, isUuid, type HelloFrame, type ServerFrame } from '@sanctum/protocol';
 import type { Cipher, MessageContext } from './cipher.ts';
 import type { Clock } from './clock.ts';
 import { Connection } from './connection/connection.ts';
@@ -19,13 +19,13 @@ import { loadPlaces } from './receiving/stored-cursors.ts';
 import { SanctumError, sanctumError } from './sanctum-error.ts';
 import { Outbox, type SendOptions, type SentMessage } from './sending/outbox.ts';
 import type { Storage, StorageTransaction } from './storage/storage.ts';
-import type { TokenSource } from './token-source.ts';
+import { TokenSource, type TokenOption } from './token-source.ts';
 
 /** What `connect` makes of its options. */
 export interface ClientSettings<Tx extends StorageTransaction> {
   readonly baseUrl: string;
   readonly userId: string;
-  readonly tokens: TokenSource;
+  readonly token: TokenOption;
   readonly cipher: Cipher<Tx>;
   readonly storage: Storage<Tx>;
   readonly subscribe: 'all' | 'none';
@@ -60,9 +60,10 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   #status: Status = { state: 'idle' };
 
   private constructor(settings: ClientSettings<Tx>, places: Awaited<ReturnType<typeof loadPlaces>>) {
-    const { tokens, fetch, clock, storage, cipher, userId, baseUrl, WebSocket, subscribe } = settings;
+    const { token, fetch, clock, storage, cipher, userId, baseUrl, WebSocket, subscribe } = settings;
     const { signal } = this.#stop;
     const { ages } = places;
+    const tokens = new TokenSource(token, clock, signal);
     const listeners = this.#listeners;
     this.#settings = settings;
     this.userId = userId;
@@ -100,6 +101,7 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
       signal,
       onMessage: (frame) => void this.#inbox.take(frame),
       onForgotten: (conversationId) => this.#inbox.storePlace(conversationId),
+      hasRoom: () => this.#inbox.surplus() === 0,
     });
     this.#subscriptions = new Subscriptions({
       book,
@@ -121,7 +123,7 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
         this.#setStatus({ state: 'online', caughtUp: false });
         this.#subscriptions.begin(link);
       },
-      hasRoom: () => this.#inbox.hasRoom(),
+      surplus: () => this.#inbox.surplus(),
       onStatus: (status) => this.#setStatus(status),
       signal,
     });
@@ -184,12 +186,15 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
     content: string | Uint8Array,
     options: SendOptions<Tx> = {},
   ): Promise<SentMessage> {
+    checkUuid(conversationId);
+    if (options.messageId !== undefined) checkUuid(options.messageId);
     const bytes = typeof content === 'string' ? utf8.encode(content) : content;
     return this.#outbox.send(conversationId, bytes, options);
   }
 
   /** A page of a conversation, decrypted. It moves no cursor. @throws SanctumError */
   async history(conversationId: string, options: HistoryOptions = {}): Promise<History> {
+    checkUuid(conversationId);
     return readHistory(this.#http, this.#opener, conversationId, options);
   }
 
@@ -199,6 +204,8 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
    * @throws SanctumError `conversation_not_found`, `cursor_ahead`, `closed`
    */
   async subscribe(conversationId: string, { after }: { after?: Place } = {}): Promise<Subscribed> {
+    checkUuid(conversationId);
+    if (typeof after === 'number' && !isSeq(after)) throw new TypeError('`after` is no seq');
     this.#throwIfOver();
     const answer = this.#subscriptions.subscribe(conversationId, after);
     this.#start();
@@ -214,8 +221,9 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   }
 
   /**
-   * Ends the connection and lets go of the storage. What was handed over is stored; what was not, and what waits to
-   * be sent, stays for the next run. Safe to call twice.
+   * Ends the connection and lets go of the storage. Listeners that are at work have a second to return, and then
+   * what they took is stored; what was not taken, and what waits to be sent, stays for the next run. Safe to call
+   * twice, and in a listener.
    */
   async close(): Promise<void> {
     this.#halt(undefined);
@@ -250,9 +258,9 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   }
 
   #take(frame: ServerFrame): readonly Effect[] {
-    const isAll = this.#settings.subscribe === 'all';
-    // No cursors go with that `hello`, so the server cannot tell that the log was set back: its epoch does.
-    if (frame.type === 'ready' && !isAll && (this.#book.epoch ?? frame.epoch) !== frame.epoch) {
+    // The log was set back. What is asked for by hand must not wait for the `reset` that says so: it would be asked
+    // with old cursors, and where none went with `hello` no `reset` comes.
+    if (frame.type === 'ready' && (this.#book.epoch ?? frame.epoch) !== frame.epoch) {
       this.#subscriptions.beforeReset();
       this.#voidCursors('*', 'epoch', frame.epoch);
     }
@@ -291,4 +299,9 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
     const { signal } = this.#stop;
     if (signal.aborted) throw signal.reason;
   }
+}
+
+/** The service calls anything else a bad frame, and ends the connection for good. */
+function checkUuid(id: string): void {
+  if (!isUuid(id)) throw new TypeError('an id must be a UUID in lower case');
 }

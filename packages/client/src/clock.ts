@@ -41,3 +41,30 @@ export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promi
     signal.addEventListener('abort', done, { once: true });
   });
 }
+
+/**
+ * Waits for a promise, but no longer than `limitMs`, nor once `signal` is aborted.
+ * @throws what the promise throws, the signal's reason, or `late`
+ */
+export async function within<T>(
+  promise: Promise<T>,
+  {
+    clock,
+    limitMs,
+    signal,
+    late,
+  }: { clock: Clock; limitMs: number; signal?: AbortSignal | undefined; late: Error },
+): Promise<T> {
+  let end: () => void = () => undefined;
+  const ended = new Promise<never>((_, reject) => {
+    const timer = clock.setTimer(limitMs, () => reject(late));
+    const leave = () => reject(signal?.reason as Error);
+    signal?.addEventListener('abort', leave);
+    if (signal?.aborted) leave();
+    end = () => {
+      timer.cancel();
+      signal?.removeEventListener('abort', leave);
+    };
+  });
+  return Promise.race([promise, ended]).finally(() => end());
+}

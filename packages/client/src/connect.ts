@@ -3,7 +3,7 @@ import { Client } from './client.ts';
 import { systemClock, type Clock } from './clock.ts';
 import type { WebSocketConstructor } from './connection/web-socket-like.ts';
 import type { Storage, StorageTransaction } from './storage/storage.ts';
-import { TokenSource, type TokenOption } from './token-source.ts';
+import type { TokenOption } from './token-source.ts';
 
 export interface ConnectOptions<Tx extends StorageTransaction = StorageTransaction> {
   /** Where the service is, as `https://chat.example`. */
@@ -47,7 +47,7 @@ export async function connect<Tx extends StorageTransaction = StorageTransaction
   return Client.open({
     baseUrl: baseUrlOf(options.url),
     userId,
-    tokens: new TokenSource(options.token, clock),
+    token: options.token,
     cipher,
     storage,
     subscribe,

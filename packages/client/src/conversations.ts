@@ -42,7 +42,7 @@ export class Conversations {
   constructor({ url, token, signal }: { url: string; token: TokenOption; signal?: AbortSignal }) {
     this.#http = new Http({
       baseUrl: baseUrlOf(url),
-      tokens: new TokenSource(token, systemClock),
+      tokens: new TokenSource(token, systemClock, signal),
       fetch: (...args) => globalThis.fetch(...args),
       clock: systemClock,
       signal: signal ?? new AbortController().signal,

@@ -21,6 +21,12 @@ import {
   type SeqRange,
 } from './cursor-rule.ts';
 
+/**
+ * How the id of a `subscribe` begins that asks for what follows the cursor, and shall not move it: what came while
+ * the answer was under way would come again.
+ */
+export const KEEP = 'keep:';
+
 /** What a device keeps between connections. Plain data, fit for JSON. */
 export interface CursorSnapshot {
   readonly epoch?: number | undefined;
@@ -112,7 +118,7 @@ export class CursorBook {
           : [this.#reset(frame.conversation_id)];
       case 'ready':
         // With cursors of another epoch a reset follows; until it does, they are still that epoch's.
-        if (this.#epoch === undefined || !this.#hasCursors()) this.#epoch = frame.epoch;
+        if (this.#epoch === undefined || this.snapshot().conversations.length === 0) this.#epoch = frame.epoch;
         return [];
       default:
         return [];
@@ -127,7 +133,9 @@ export class CursorBook {
     hello: Omit<HelloFrame, 'type' | 'epoch' | 'cursors' | 'more'> = {},
   ): [HelloFrame, ...CursorsFrame[]] {
     const epoch = this.#epoch === undefined ? {} : { epoch: this.#epoch };
-    const entries = this.#epoch === undefined || hello.subscribe === 'none' ? [] : this.#entries();
+    const isAll = this.#epoch !== undefined && hello.subscribe !== 'none';
+    const { conversations } = this.snapshot();
+    const entries: CursorEntry[] = isAll ? conversations.map((c) => [c.conversationId, c.cursor]) : [];
     if (entries.length === 0) return [{ type: 'hello', ...hello, ...epoch }];
     const first = entries.slice(0, HELLO_CURSORS_MAX);
     const more = entries.length > HELLO_CURSORS_MAX && { more: true };
@@ -160,7 +168,8 @@ export class CursorBook {
   }
 
   #seat(conversationId: string, after: number, frame: ServerFrame & { type: 'subscribed' }): Effect {
-    const kind = this.#step(conversationId, { type: 'subscribed', after, own: frame.id !== undefined });
+    const own = frame.id !== undefined && !String(frame.id).startsWith(KEEP);
+    const kind = this.#step(conversationId, { type: 'subscribed', after, own });
     return kind === 'seated' ? { kind, conversationId, after } : ({ kind, conversationId, frame } as Effect);
   }
 
@@ -180,17 +189,6 @@ export class CursorBook {
     if (isBlank(next)) this.#states.delete(conversationId);
     else this.#states.set(conversationId, next);
     return effect;
-  }
-
-  #hasCursors(): boolean {
-    for (const { cursor } of this.#states.values()) if (cursor !== undefined) return true;
-    return false;
-  }
-
-  #entries(): CursorEntry[] {
-    const entries: CursorEntry[] = [];
-    for (const [id, { cursor }] of this.#states) if (cursor !== undefined) entries.push([id, cursor]);
-    return entries;
   }
 }
 

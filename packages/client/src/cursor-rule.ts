@@ -32,7 +32,7 @@ export type ConversationEvent =
   | (Pick<GapFrame, 'type' | 'from' | 'to'> & { readonly reason: string })
   | (Pick<MemberFrame, 'type' | 'head' | 'members_version'> & { readonly change: string })
   | { readonly type: 'reset' }
-  /** `own`: the answer to a `subscribe` of this client, which re-seats. */
+  /** `own`: the answer to a `subscribe` of this client that re-seats. */
   | { readonly type: 'subscribed'; readonly after: number; readonly own: boolean }
   | { readonly type: 'refused'; readonly code: string };
 

@@ -33,37 +33,28 @@ export type Listener<Tx, K extends keyof Events<Tx>> = (...args: Events<Tx>[K]) 
 
 /** Who listens for what. */
 export class Listeners<Tx> {
-  readonly #byName: { [K in keyof Events<Tx>]: Set<Listener<Tx, K>> } = {
-    message: new Set(),
-    gap: new Set(),
-    member: new Set(),
-    reset: new Set(),
-    refused: new Set(),
-    caughtUp: new Set(),
-    status: new Set(),
-    outgoing: new Set(),
-    error: new Set(),
-  };
+  readonly #byName: { [K in keyof Events<Tx>]?: Set<Listener<Tx, K>> } = {};
 
   /** @returns what ends it */
   add<K extends keyof Events<Tx>>(name: K, listener: Listener<Tx, K>): () => void {
     // Wrapped, so that the same function can be added twice and removed once.
     const own: Listener<Tx, K> = (...args) => listener(...args);
-    this.#byName[name].add(own);
-    return () => void this.#byName[name].delete(own);
+    const set: Set<Listener<Tx, K>> = (this.#byName[name] ??= new Set<never>());
+    set.add(own);
+    return () => void set.delete(own);
   }
 
   has(name: keyof Events<Tx>): boolean {
-    return this.#byName[name].size > 0;
+    return Boolean(this.#byName[name]?.size);
   }
 
   /** Calls them one after another and waits for each; rejects with what the first one throws. */
   async call<K extends keyof Events<Tx>>(name: K, ...args: Events<Tx>[K]): Promise<void> {
-    for (const listener of [...this.#byName[name]]) await listener(...args);
+    for (const listener of [...(this.#byName[name] ?? [])]) await listener(...args);
   }
 
   /** Tells them, and waits for nobody. What one throws is nobody else's trouble: it is an unhandled rejection. */
   tell<K extends keyof Events<Tx>>(name: K, ...args: Events<Tx>[K]): void {
-    for (const listener of [...this.#byName[name]]) void (async () => listener(...args))();
+    for (const listener of [...(this.#byName[name] ?? [])]) void (async () => listener(...args))();
   }
 }

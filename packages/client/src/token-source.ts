@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import { within, type Clock } from './clock.ts';
 import { SanctumError } from './sanctum-error.ts';
 
 /**
@@ -14,12 +14,15 @@ const TOKEN_TIMEOUT_MS = 30_000;
 export class TokenSource {
   readonly #option: TokenOption;
   readonly #clock: Clock;
+  readonly #signal: AbortSignal | undefined;
   #current: string | undefined;
   #pending: Promise<string> | undefined;
 
-  constructor(option: TokenOption, clock: Clock) {
+  /** @param signal ends the waiting for a callback */
+  constructor(option: TokenOption, clock: Clock, signal?: AbortSignal) {
     this.#option = option;
     this.#clock = clock;
+    this.#signal = signal;
   }
 
   /** Whether asking again may bring another token. */
@@ -49,17 +52,16 @@ export class TokenSource {
     return (this.#current = token);
   }
 
-  #within(callback: () => string | Promise<string>): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimer(TOKEN_TIMEOUT_MS, () => {
-        reject(failed(`did not answer within ${TOKEN_TIMEOUT_MS / 1000} s`));
-      });
+  async #within(callback: () => string | Promise<string>): Promise<string> {
+    const late = failed(`did not answer within ${TOKEN_TIMEOUT_MS / 1000} s`);
+    const signal = this.#signal;
+    try {
       // A callback may throw at once, too.
-      Promise.resolve()
-        .then(callback)
-        .then(resolve, (error: unknown) => reject(failed('failed', error)))
-        .finally(() => timer.cancel());
-    });
+      const answer = Promise.resolve().then(callback);
+      return await within(answer, { clock: this.#clock, limitMs: TOKEN_TIMEOUT_MS, signal, late });
+    } catch (error) {
+      throw failed('failed', error);
+    }
   }
 }
 

@@ -82,14 +82,22 @@ export function closeCode(code: number): CloseCode | undefined {
   return Object.hasOwn(CLOSE_CODES, code) ? CLOSE_CODES[code as keyof typeof CLOSE_CODES] : undefined;
 }
 
-/** What a client does about a close code. An unknown one goes by its range: 45xx stops, all else retries. */
+const BUGS: readonly number[] = [1002, 1003, 1007, 1009];
+const LOGINS_OVER: readonly number[] = [1000, 4501, 4503];
+
+/**
+ * What a client does about a close code. An unknown one goes by its range: 45xx stops, all else retries. Without the
+ * table, which a client then need not load; a test holds the two together.
+ */
 export function closeAction(code: number): CloseAction {
-  return closeCode(code)?.action ?? (code >= 4500 && code <= 4599 ? 'stop_bug' : 'retry');
+  if (code === 4401) return 'refresh_token';
+  if (LOGINS_OVER.includes(code)) return 'stop_login';
+  return BUGS.includes(code) || (code >= 4500 && code <= 4599) ? 'stop_bug' : 'retry';
 }
 
 /** Least pause before a retry after this code, in milliseconds. */
 export function retryFloorMs(code: number): number {
-  return closeCode(code)?.retryFloorMs ?? 0;
+  return code === 4430 ? TOO_MANY_CONNECTIONS_RETRY_MS : 0;
 }
 
 /** The reason of a close frame: `{"retry_after_ms":n}`, n in whole milliseconds, or empty without a hint. */

@@ -1,4 +1,4 @@
-import { closeAction, closeCode, retryFloorMs } from '@sanctum/protocol';
+import { closeAction, retryFloorMs } from '@sanctum/protocol';
 import { SanctumError } from '../sanctum-error.ts';
 import type { LinkEnd } from './link.ts';
 
@@ -28,8 +28,8 @@ export function afterEnd(end: LinkEnd, { isRenewable }: { isRenewable: boolean }
   }
 }
 
-function afterClose({ code, hintMs = 0 }: LinkEnd & { kind: 'closed' }, isRenewable: boolean): Next {
-  const why = `closed with ${code} ${closeCode(code)?.name ?? 'unknown'}`;
+function afterClose({ code, hintMs }: LinkEnd & { kind: 'closed' }, isRenewable: boolean): Next {
+  const why = `closed with ${code}`;
   const floorMs = Math.max(hintMs, retryFloorMs(code));
   const action = closeAction(code);
   if (action === 'retry' || (action === 'refresh_token' && isRenewable)) {

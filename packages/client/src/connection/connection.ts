@@ -31,7 +31,8 @@ export interface ConnectionOptions {
   readonly onFrame: (frame: ServerFrame) => readonly Effect[];
   /** A connection is ready, its `ready` has been taken. */
   readonly onReady: (link: Link) => void;
-  readonly hasRoom: () => boolean;
+  /** How many frames wait for the application beyond what fits. */
+  readonly surplus: () => number;
   readonly onStatus: (status: Status) => void;
   readonly signal: AbortSignal;
 }
@@ -93,7 +94,7 @@ export class Connection {
     this.#session?.link.probe();
   }
 
-  /** There is room in the inbox again. */
+  /** The inbox, which was too full, is less so. */
   roomMade(): void {
     this.#whenRoom();
     this.#session?.link.roomMade();
@@ -144,11 +145,11 @@ export class Connection {
   /** @throws SanctumError where trying again would end the same way */
   async #pause(next: Next): Promise<void> {
     if (next.action === 'stop') throw next.error;
-    const { clock, onStatus } = this.#options;
+    const { clock } = this.#options;
     const lengthMs = this.#backoffMs(next.floorMs);
-    onStatus({ state: 'waiting', retryInMs: lengthMs, why: next.why });
-    this.#pausing = new Pause(clock, { lengthMs, floorMs: next.floorMs });
-    await this.#pausing.over;
+    const pause = (this.#pausing = new Pause(clock, { lengthMs, floorMs: next.floorMs }));
+    this.#tell({ state: 'waiting', retryInMs: lengthMs, why: next.why });
+    await pause.over;
     this.#pausing = undefined;
   }
 
@@ -165,23 +166,27 @@ export class Connection {
 
   /** While the application is so far behind, a new connection would only bring more. */
   async #room(): Promise<void> {
-    const { hasRoom, signal } = this.#options;
-    while (!hasRoom() && !signal.aborted) await new Promise<void>((resolve) => (this.#whenRoom = resolve));
+    const { surplus, signal } = this.#options;
+    while (surplus() > 0 && !signal.aborted) await new Promise<void>((resolve) => (this.#whenRoom = resolve));
   }
 
   #open(token: string): Link {
-    const { WebSocket, url, clock, book, hasRoom, onStatus } = this.#options;
-    if (this.#session === undefined || this.#session.link.isOver) onStatus({ state: 'connecting' });
-    const link = new Link({
+    const { WebSocket, url, clock, book, surplus } = this.#options;
+    const link = (this.#pending = new Link({
       WebSocket,
       url,
       clock,
-      hello: book.helloFrames({ ...this.#options.hello(), token }),
+      hello: () => book.helloFrames({ ...this.#options.hello(), token }),
       onFrame: (from, frame) => this.#take(from, frame, token),
-      hasRoom,
-    });
-    this.#pending = link;
+      surplus,
+    }));
+    this.#tell({ state: 'connecting' });
     return link;
+  }
+
+  /** Told when it is begun, since a listener may close the client; while an older connection goes on it is no news. */
+  #tell(status: Status): void {
+    if (this.#session?.link.isOver !== false) this.#options.onStatus(status);
   }
 
   #take(link: Link, frame: ServerFrame, token: string): void {

@@ -1,6 +1,5 @@
 import {
   HEARTBEAT_PATIENCE,
-  parseCloseReason,
   SUBPROTOCOL,
   type ClientFrame,
   type GoawayFrame,
@@ -21,7 +20,7 @@ const PROBE_TIMEOUT_MS = 5_000;
 
 /** How a connection ended. */
 export type LinkEnd =
-  | { readonly kind: 'closed'; readonly code: number; readonly hintMs?: number | undefined }
+  | { readonly kind: 'closed'; readonly code: number; readonly hintMs: number }
   /** Nothing was heard for too long. */
   | { readonly kind: 'silent' }
   /** The server broke the rules of delivery, and asking again did not help. */
@@ -36,12 +35,12 @@ export interface LinkOptions {
   /** As `wss://chat.example/ws`. */
   readonly url: string;
   readonly clock: Clock;
-  /** What is said first. */
-  readonly hello: readonly ClientFrame[];
+  /** What is said first, as of the moment at which it can be said. */
+  readonly hello: () => readonly ClientFrame[];
   /** Each frame as it comes, none after the end. */
   readonly onFrame: (link: Link, frame: ServerFrame) => void;
-  /** Whether there is room for more: without it acks wait. */
-  readonly hasRoom: () => boolean;
+  /** How many frames are more than fit: so many are not acknowledged yet. */
+  readonly surplus: () => number;
 }
 
 /**
@@ -75,8 +74,8 @@ export class Link {
     this.ready = new Promise((resolve) => (this.#resolveReady = resolve));
     this.goaway = new Promise((resolve) => (this.#resolveGoaway = resolve));
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
-    this.#silenceTimer = this.#watchSilence(READY_TIMEOUT_MS);
     this.#socket = new WebSocket(url, [SUBPROTOCOL]);
+    this.#silenceTimer = this.#watchSilence(READY_TIMEOUT_MS);
     this.#listen();
   }
 
@@ -107,7 +106,7 @@ export class Link {
     });
   }
 
-  /** There is room again: sends the ack that was held back, if one is due. */
+  /** Something was taken: sends the ack that was held back, if one is due. */
   roomMade(): void {
     this.#scheduleAck();
   }
@@ -115,13 +114,14 @@ export class Link {
   #listen(): void {
     const socket = this.#socket;
     socket.addEventListener('open', () => {
-      for (const frame of this.#options.hello) this.send(frame);
+      for (const frame of this.#options.hello()) this.send(frame);
     });
     socket.addEventListener('message', ({ data }) => this.#receive(data));
     // Every error is followed by a close, which tells more.
     socket.addEventListener('error', () => undefined);
     socket.addEventListener('close', ({ code, reason }) => {
-      this.#end({ kind: 'closed', code, hintMs: parseCloseReason(reason) });
+      const hintMs = Number((parseObject(reason) as { retry_after_ms?: unknown })?.retry_after_ms);
+      this.#end({ kind: 'closed', code, hintMs: hintMs > 0 ? hintMs : 0 });
     });
   }
 
@@ -156,23 +156,19 @@ export class Link {
   }
 
   #scheduleAck(): void {
-    const { clock, hasRoom } = this.#options;
-    const dueAtMs = this.#isOver ? undefined : this.#acks?.dueAtMs();
-    if (dueAtMs === undefined || !hasRoom()) return;
+    const { clock, surplus } = this.#options;
+    const dueAtMs = this.#isOver ? undefined : this.#acks?.dueAtMs(surplus());
+    if (dueAtMs === undefined) return;
     const inMs = dueAtMs - clock.monotonic();
     if (inMs <= 0) this.#acknowledge();
-    else this.#ackTimer ??= clock.setTimer(inMs, () => this.#ackDue());
-  }
-
-  #ackDue(): void {
-    this.#ackTimer = undefined;
-    if (this.#options.hasRoom()) this.#acknowledge();
+    else this.#ackTimer ??= clock.setTimer(inMs, () => this.#acknowledge());
   }
 
   #acknowledge(): void {
     this.#ackTimer?.cancel();
     this.#ackTimer = undefined;
-    const delivered = this.#acks?.take();
+    const { clock, surplus } = this.#options;
+    const delivered = this.#acks?.take(surplus(), clock.monotonic());
     if (delivered !== undefined) this.send({ type: 'ack', delivered });
   }
 

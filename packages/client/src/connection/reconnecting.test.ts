@@ -47,7 +47,7 @@ const PATHS: Record<string, (socket: ScriptedSocket) => void> = {
   },
   'rules broken again after the repair': (socket) => {
     socket.welcome();
-    socket.serve(seated(A, 1), message(A, 7), seated(A, 1, 'repair:1'), message(A, 9));
+    socket.serve(seated(A, 1), message(A, 7), seated(A, 1, 'keep:repair:1'), message(A, 9));
   },
 };
 

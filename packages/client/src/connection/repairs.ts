@@ -1,9 +1,9 @@
 import type { ServerFrame } from '@sanctum/protocol';
-import type { CursorBook } from '../cursor-book.ts';
+import { KEEP, type CursorBook } from '../cursor-book.ts';
 import type { Link } from './link.ts';
 
 /** What the ids of repairs begin with. */
-const PREFIX = 'repair:';
+const PREFIX = `${KEEP}repair:`;
 
 /** The rule for a server's fault, on one connection: subscribe again, and when that did not help, reconnect. */
 export class Repairs {
@@ -31,8 +31,10 @@ export class Repairs {
   take(frame: ServerFrame): void {
     if (frame.type === 'error' && isRepair(frame.id)) this.#link.finish({ kind: 'fault' });
     if (frame.type !== 'subscribed' || !isRepair(frame.id)) return;
-    for (const { conversation_id: id } of frame.conversations) {
-      if (this.#states.has(id)) this.#states.set(id, 'answered');
+    for (const { conversation_id: id, status } of frame.conversations) {
+      // Refused where it should go on: nothing more of it would come here.
+      if (status === 'error' && this.#book.cursorOf(id) !== undefined) this.#link.finish({ kind: 'fault' });
+      this.#states.set(id, 'answered');
     }
   }
 }

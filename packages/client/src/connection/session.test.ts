@@ -225,9 +225,9 @@ test('a server that skips a seq is asked again, and left where that did not help
   network.last.welcome();
   network.last.serve(seated(A, 4), message(A, 6), message(A, 7));
   expect(network.last.sentOf('subscribe')).toEqual([
-    { type: 'subscribe', id: 'repair:1', conversations: [{ conversation_id: A, after: 4 }] },
+    { type: 'subscribe', id: 'keep:repair:1', conversations: [{ conversation_id: A, after: 4 }] },
   ]);
-  network.last.serve(seated(A, 4, 'repair:1'), message(A, 5), message(A, 6), message(A, 8));
+  network.last.serve(seated(A, 4, 'keep:repair:1'), message(A, 5), message(A, 6), message(A, 8));
   await settle();
   expect(taken).toEqual(['5', '6']);
   expect(network.last.isClosed).toBe(true);

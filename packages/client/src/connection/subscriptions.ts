@@ -1,7 +1,7 @@
 import { SUBSCRIBE_MAX, type ErrorCode, type ServerFrame, type SubscribedItem } from '@sanctum/protocol';
 import { fullJitterMs } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
-import type { CursorBook } from '../cursor-book.ts';
+import { KEEP, type CursorBook } from '../cursor-book.ts';
 import { SanctumError } from '../sanctum-error.ts';
 import type { Link } from './link.ts';
 
@@ -21,6 +21,8 @@ interface Wanted {
   place: Place | undefined;
   /** There was a cursor: where it is lost, nothing else may be. */
   hadCursor?: boolean;
+  /** The id of the request that asked for it last: an answer to an earlier one is out of date. */
+  request?: string;
   readonly waiting: { resolve: (place: Subscribed) => void; reject: (error: SanctumError) => void }[];
 }
 
@@ -39,8 +41,6 @@ export class Subscriptions {
   readonly #voidCursor: (conversationId: string) => void;
   readonly #wanted = new Map<string, Wanted>();
   #link: Link | undefined;
-  /** What was asked for on this connection, by the id of the request. */
-  readonly #asked = new Map<string, readonly string[]>();
   #requests = 0;
   #failures = 0;
 
@@ -75,24 +75,24 @@ export class Subscriptions {
   /** A connection is ready: what is wanted is asked for on it. */
   begin(link: Link): void {
     this.#link = link;
-    this.#asked.clear();
     this.#ask([...this.#wanted.keys()]);
   }
 
   take(frame: ServerFrame): void {
-    if ((frame.type !== 'subscribed' && frame.type !== 'error') || typeof frame.id !== 'string') return;
-    const asked = this.#asked.get(frame.id);
-    if (asked === undefined) return;
+    if ((frame.type !== 'subscribed' && frame.type !== 'error') || frame.id === undefined) return;
+    const isAsked = (id: string): boolean => this.#wanted.get(id)?.request === frame.id;
     if (frame.type === 'subscribed') {
       this.#failures = 0;
       for (const item of frame.conversations) {
-        this.#answer(item.conversation_id, item.status === 'ok' ? item : item.code);
+        if (isAsked(item.conversation_id)) {
+          this.#answer(item.conversation_id, item.status === 'ok' ? item : item.code);
+        }
       }
-    } else if (BUSY.has(frame.code)) {
-      this.#askLater(asked, frame.retry_after_ms);
-    } else {
-      for (const id of asked) this.#answer(id, frame.code);
+      return;
     }
+    const asked = [...this.#wanted.keys()].filter(isAsked);
+    if (BUSY.has(frame.code)) this.#askLater(asked, frame.retry_after_ms);
+    else for (const id of asked) this.#answer(id, frame.code);
   }
 
   /** All cursors are about to be void. */
@@ -108,20 +108,32 @@ export class Subscriptions {
     this.#wanted.clear();
   }
 
+  /** In two kinds of requests: where the application named the place the cursor moves there, elsewhere it stays. */
   #ask(conversationIds: readonly string[]): void {
+    const wanted = conversationIds.filter((id) => this.#wanted.has(id));
+    const isPlaced = (id: string): boolean => this.#wanted.get(id)?.place !== undefined;
+    this.#request('place:', wanted.filter(isPlaced));
+    this.#request(
+      KEEP,
+      wanted.filter((id) => !isPlaced(id)),
+    );
+  }
+
+  #request(prefix: string, conversationIds: readonly string[]): void {
     const link = this.#link;
     if (link === undefined || link.isOver) return;
     for (let at = 0; at < conversationIds.length; at += SUBSCRIBE_MAX) {
-      const some = conversationIds.slice(at, at + SUBSCRIBE_MAX).filter((id) => this.#wanted.has(id));
-      const id = `subscribe:${++this.#requests}`;
-      this.#asked.set(id, some);
-      const conversations = some.map((each) => ({ conversation_id: each, after: this.#placeOf(each) }));
-      if (some.length > 0) link.send({ type: 'subscribe', id, conversations });
+      const request = prefix + ++this.#requests;
+      const conversations = conversationIds.slice(at, at + SUBSCRIBE_MAX).map((id) => {
+        const wanted = this.#wanted.get(id) as Wanted;
+        wanted.request = request;
+        return { conversation_id: id, after: this.#placeOf(id, wanted) };
+      });
+      link.send({ type: 'subscribe', id: request, conversations });
     }
   }
 
-  #placeOf(conversationId: string): Place {
-    const { place, hadCursor } = this.#wanted.get(conversationId) ?? {};
+  #placeOf(conversationId: string, { place, hadCursor }: Wanted): Place {
     return place ?? this.#book.cursorOf(conversationId) ?? (hadCursor ? 'start' : 'head');
   }
 
@@ -149,6 +161,8 @@ export class Subscriptions {
       if (isRefused) reject(new SanctumError(answer, `the conversation is not followed: ${answer}`));
       else resolve({ after: answer.after, head: answer.head, min: answer.min });
     }
-    if (isRefused || this.#mode === 'all') this.#wanted.delete(conversationId);
+    // Where only the place was refused, it is followed as before.
+    const isOver = isRefused && this.#book.cursorOf(conversationId) === undefined;
+    if (isOver || this.#mode === 'all') this.#wanted.delete(conversationId);
   }
 }

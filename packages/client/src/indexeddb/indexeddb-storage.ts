@@ -45,9 +45,15 @@ export async function indexedDbStorage(name: string): Promise<Storage> {
       if (writes.length === 0) return;
       const written = database.transaction(STORE, 'readwrite', { durability: 'relaxed' });
       const store = written.objectStore(STORE);
-      for (const [key, value] of writes) {
-        if (value === undefined) store.delete(key);
-        else store.put(value, key);
+      try {
+        for (const [key, value] of writes) {
+          if (value === undefined) store.delete(key);
+          else store.put(value, key);
+        }
+      } catch (cause) {
+        // A value that cannot be cloned: without this, what came before it would be committed.
+        written.abort();
+        throw failed('a value cannot be stored', cause);
       }
       await completed(written);
     },

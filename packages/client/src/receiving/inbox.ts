@@ -1,6 +1,6 @@
 import type { ServerFrame } from '@sanctum/protocol';
 import { fullJitterMs } from '../backoff.ts';
-import { sleep, type Clock } from '../clock.ts';
+import { sleep, within, type Clock } from '../clock.ts';
 import type { CursorBook, Effect } from '../cursor-book.ts';
 import type { Listeners } from '../listeners.ts';
 import { sanctumError } from '../sanctum-error.ts';
@@ -12,6 +12,8 @@ import { placeWriter, storeEpoch, storeStarted } from './stored-cursors.ts';
 
 /** Items that may wait before acks are held back, so that the server stops sending. */
 const ITEMS_MAX = 1024;
+/** How long the end waits for a listener that is at work. One that waits for the end itself would wait for ever. */
+const CLOSE_GRACE_MS = 1000;
 /** Between two tries of what a listener or the storage failed at. */
 const BACKOFF = { baseMs: 100, capMs: 10_000 };
 
@@ -39,8 +41,8 @@ export interface InboxOptions<Tx extends StorageTransaction> {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** A message of this user's came: whatever of it waits to be sent is settled. */
-  readonly settle: (message: ReceivedMessage, tx: Tx) => Promise<void>;
-  /** There is room again. */
+  readonly settle: (message: ReceivedMessage, tx: Tx) => Promise<(() => void) | undefined>;
+  /** Too much waits, though less than before. */
   readonly onRoom: () => void;
 }
 
@@ -55,7 +57,6 @@ export class Inbox<Tx extends StorageTransaction> {
   readonly #items: Item<Tx>[] = [];
   readonly #readers = new Set<Reader>();
   #pumping: Promise<void> | undefined;
-  #isFull = false;
   #epoch: number | undefined;
   #whenTaker: () => void = () => undefined;
 
@@ -64,9 +65,9 @@ export class Inbox<Tx extends StorageTransaction> {
     this.#epoch = options.book.epoch;
   }
 
-  /** Whether the server may send more. */
-  hasRoom(): boolean {
-    return this.#items.length < ITEMS_MAX;
+  /** How many items wait beyond what shall: for so many the server gets no ack. */
+  surplus(): number {
+    return Math.max(0, this.#items.length - ITEMS_MAX);
   }
 
   /**
@@ -101,9 +102,11 @@ export class Inbox<Tx extends StorageTransaction> {
     this.#queue({ effects: [], writes: [placeWriter(book, ages, conversationId)], done: undefined });
   }
 
-  /** Resolves once nothing is being handed over or stored; after `signal` was aborted that is soon. */
+  /** After `signal` was aborted: resolves once nothing is being handed over or stored, or has been for too long. */
   async idle(): Promise<void> {
-    await this.#pumping;
+    const late = new Error('a listener does not return');
+    const pumped = this.#pumping ?? Promise.resolve();
+    await within(pumped, { clock: this.#options.clock, limitMs: CLOSE_GRACE_MS, late }).catch(() => undefined);
   }
 
   addReader(reader: Reader): void {
@@ -122,7 +125,6 @@ export class Inbox<Tx extends StorageTransaction> {
 
   #queue(item: Item<Tx>): void {
     this.#items.push(item);
-    this.#isFull = !this.hasRoom();
     if (this.#pumping === undefined) {
       this.#pumping = this.#pump().finally(() => (this.#pumping = undefined));
     }
@@ -133,11 +135,9 @@ export class Inbox<Tx extends StorageTransaction> {
     for (let item = this.#items[0]; item !== undefined && !signal.aborted; item = this.#items[0]) {
       await this.#untilDone(item);
       if (signal.aborted) break;
+      const wasTooFull = this.surplus() > 0;
       this.#items.shift();
-      if (this.#isFull && this.hasRoom()) {
-        this.#isFull = false;
-        this.#options.onRoom();
-      }
+      if (wasTooFull) this.#options.onRoom();
     }
   }
 
@@ -162,13 +162,16 @@ export class Inbox<Tx extends StorageTransaction> {
       if (!item.opened.isHidden) await this.#untilRead(item, item.opened.message);
     }
     if (signal.aborted) return;
+    let settle: (() => void) | undefined;
     await storage.transaction(async (tx) => {
       await item.opened?.store?.(tx);
+      const { opened } = item;
+      if (opened?.message.own) settle = await this.#options.settle(opened.message, tx);
       for (const each of item.effects) await this.#tellListeners(each, item, tx);
       for (const write of item.writes) await write(tx);
-      // Whoever was closed meanwhile has not taken it.
-      signal.throwIfAborted();
     });
+    // Not before: where the transaction fails, it waits to be sent as before.
+    settle?.();
     item.done?.();
   }
 
@@ -190,13 +193,12 @@ export class Inbox<Tx extends StorageTransaction> {
   }
 
   async #tellListeners(effect: Effect, { opened }: Item<Tx>, tx: Tx): Promise<void> {
-    const { listeners, settle } = this.#options;
+    const { listeners } = this.#options;
     const { conversationId } = effect;
     switch (effect.kind) {
       case 'deliver':
       case 'deliver_late':
         if (opened === undefined) return;
-        if (opened.message.own) await settle(opened.message, tx);
         if (!opened.isHidden) await listeners.call('message', opened.message, tx);
         return;
       case 'moved': {
@@ -213,9 +215,7 @@ export class Inbox<Tx extends StorageTransaction> {
         return listeners.call('reset', { conversationId }, tx);
       case 'refused':
         return listeners.call('refused', { conversationId, code: effect.code }, tx);
-      case 'seated':
-      case 'drop':
-      case 'fault':
+      default:
         return;
     }
   }

@@ -173,19 +173,23 @@ test('gaps, memberships, resets and refusals are events with the transaction of 
   await client.close();
 });
 
-test('a reset of everything stores the new epoch with it', async () => {
+test('a raised epoch voids all cursors with its ready, and the reset that says so is no second one', async () => {
   const first = await device();
+  const resets: string[] = [];
+  first.client.on('reset', ({ conversationId }) => void resets.push(conversationId));
   first.network.last.welcome();
   first.network.last.serve(seated(A, 5), seated(B, 6));
   first.network.last.drop();
   await first.clock.advance(1000);
   first.network.last.welcome({ epoch: 2 });
   await settle();
-  expect(await first.storage.entries('sanctum/epoch')).toEqual([['sanctum/epoch', 1]]);
-  first.network.last.serve({ type: 'reset', conversation_id: '*', epoch: 2, reason: 'epoch' });
-  await settle();
   expect(await first.storage.entries('sanctum/cursor/')).toEqual([]);
   expect(await first.storage.entries('sanctum/epoch')).toEqual([['sanctum/epoch', 2]]);
+  first.network.last.serve({ type: 'reset', conversation_id: '*', epoch: 2, reason: 'epoch' });
+  first.network.last.serve(seated(A, 2), message(A, 3));
+  await settle();
+  expect(await cursor(first.storage)).toBe(3);
+  expect(resets).toEqual([A, B]);
   await first.client.close();
 });
 

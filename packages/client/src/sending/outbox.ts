@@ -24,6 +24,8 @@ export type Settlement =
   | { readonly kind: 'refused'; readonly error: SanctumError }
   | { readonly kind: 'unsettled' };
 
+const UNSETTLED: Settlement = { kind: 'unsettled' };
+
 /** A message that is safe in the outbox. */
 export interface SentMessage {
   readonly messageId: string;
@@ -33,7 +35,7 @@ export interface SentMessage {
 }
 
 export interface SendOptions<Tx> {
-  /** A UUID, lower-case. A new one unless given. */
+  /** A UUID, lower-case. A new one unless given. One that waits here already is not sent a second time. */
   readonly messageId?: string | undefined;
   /** Writes of the application that are stored together with the message. */
   readonly store?: ((tx: Tx, message: OutgoingMessage) => void | Promise<void>) | undefined;
@@ -87,7 +89,7 @@ export class Outbox<Tx extends StorageTransaction> {
     const { clock, signal } = options;
     this.#lanes = new Lanes({ clock, signal, act: (entry) => this.#post(entry) });
     signal.addEventListener('abort', () => {
-      for (const { resolve } of this.#entries.values()) resolve({ kind: 'unsettled' });
+      for (const { resolve } of this.#entries.values()) resolve(UNSETTLED);
     });
   }
 
@@ -125,12 +127,15 @@ export class Outbox<Tx extends StorageTransaction> {
     return { messageId: stored.messageId, conversationId, settled };
   }
 
-  /** A message of this user's came from the server: if it waits here, it has its place. */
-  async settle({ messageId, seq }: ReceivedMessage, tx: Tx): Promise<void> {
-    const entry = this.#entries.get(messageId);
-    if (entry === undefined) return;
+  /**
+   * A message of this user's came from the server: if it waits here, it has its place.
+   * @returns what says so, to be called once the transaction is committed
+   */
+  async settle({ conversationId, messageId, seq }: ReceivedMessage, tx: Tx): Promise<(() => void) | undefined> {
+    const entry = this.#entries.get(nameOf({ conversationId, messageId }));
+    if (entry === undefined) return undefined;
     await tx.delete(entry.key);
-    this.#settle(entry, { kind: 'sent', seq });
+    return () => this.#settle(entry, { kind: 'sent', seq });
   }
 
   /** The network may be back. */
@@ -146,6 +151,9 @@ export class Outbox<Tx extends StorageTransaction> {
     }
     const createdAt = clock.now();
     const messageId = options.messageId ?? uuidV7(createdAt);
+    // Whoever does not know whether it was stored asks again; new ciphertext would be another message.
+    const waiting = this.#entries.get(nameOf({ conversationId, messageId }));
+    if (waiting !== undefined) return waiting;
     const sealed = await cipher.encrypt(content, { conversationId, sender: userId, messageId });
     const { scheme, keyId } = sealed;
     const ciphertext = encodeBase64(sealed.ciphertext);
@@ -164,7 +172,8 @@ export class Outbox<Tx extends StorageTransaction> {
     let resolve: Entry['resolve'] = () => undefined;
     const settled = new Promise<Settlement>((settle) => (resolve = settle));
     const entry: Entry = { key, stored, content, settled, resolve, isSettled: false };
-    this.#entries.set(stored.messageId, entry);
+    this.#entries.set(nameOf(stored), entry);
+    if (this.#options.signal.aborted) resolve(UNSETTLED);
     this.#options.onChange(outgoing(entry, { kind: 'queued' }));
     this.#lanes.add(stored.conversationId, entry);
     return entry;
@@ -197,11 +206,18 @@ export class Outbox<Tx extends StorageTransaction> {
   }
 
   #settle(entry: Entry, settlement: Settlement & { kind: 'sent' | 'refused' }): void {
+    // Both the answer and the message itself may say so.
+    if (entry.isSettled) return;
     entry.isSettled = true;
-    this.#entries.delete(entry.stored.messageId);
+    this.#entries.delete(nameOf(entry.stored));
     this.#options.onChange(outgoing(entry, settlement));
     entry.resolve(settlement);
   }
+}
+
+/** An id is unique within its conversation. */
+function nameOf({ conversationId, messageId }: Pick<StoredMessage, 'conversationId' | 'messageId'>): string {
+  return conversationId + messageId;
 }
 
 function outgoing({ stored, content }: Entry, state: OutgoingMessage['state']): OutgoingMessage {

@@ -8,14 +8,7 @@ export type PostOutcome =
   | { readonly kind: 'refused'; readonly error: SanctumError }
   | { readonly kind: 'login_over'; readonly error: SanctumError };
 
-const LOGIN_CODES: ReadonlySet<string> = new Set([
-  'token_missing',
-  'token_invalid',
-  'revoked',
-  'login_required',
-]);
-/** Verdicts on the token of the moment, or no answer of the service at all: never on the message. */
-const PASSING_CODES: ReadonlySet<string> = new Set(['token_expired', 'bad_answer', 'unreachable', 'closed']);
+const LOGIN_CODES: readonly string[] = ['token_missing', 'token_invalid', 'revoked', 'login_required'];
 
 /** Posts a message once, and says what the answer means for it. Never rejects. */
 export async function postMessage(
@@ -44,9 +37,7 @@ export async function postMessage(
     return typeof seq === 'number' ? { kind: 'sent', seq } : { kind: 'again', floorMs: 0 };
   } catch (error) {
     if (!(error instanceof SanctumError)) throw error;
-    if (error.retryable || PASSING_CODES.has(error.code)) {
-      return { kind: 'again', floorMs: error.retryAfterMs ?? 0 };
-    }
-    return { kind: LOGIN_CODES.has(error.code) ? 'login_over' : 'refused', error };
+    if (error.retryable) return { kind: 'again', floorMs: error.retryAfterMs ?? 0 };
+    return { kind: LOGIN_CODES.includes(error.code) ? 'login_over' : 'refused', error };
   }
 }

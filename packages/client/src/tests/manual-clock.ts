@@ -18,6 +18,11 @@ export class ManualClock implements Clock {
   #monotonicMs = 0;
   readonly #timers = new Set<Waiting>();
 
+  /** Timers that would still fire. */
+  get waiting(): number {
+    return this.#timers.size;
+  }
+
   now(): number {
     return this.#wallMs;
   }

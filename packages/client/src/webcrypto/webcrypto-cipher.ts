@@ -31,18 +31,19 @@ export function webCryptoCipher({
 }): Cipher {
   const counts = new Map<string, number>();
 
-  const usedBefore = async (countKey: string): Promise<number> => {
-    const known = counts.get(countKey);
-    if (known !== undefined) return known;
+  const readCount = async (countKey: string): Promise<void> => {
+    if (counts.has(countKey)) return;
     const stored = (await storage.entries(countKey)).find(([key]) => key === countKey);
-    return Number(stored?.[1] ?? 0);
+    // Others that encrypt at the same time may have read it meanwhile, and gone on counting.
+    if (!counts.has(countKey)) counts.set(countKey, Number(stored?.[1] ?? 0));
   };
 
   return {
     async encrypt(plaintext, context) {
       const { keyId, key } = await keys.current(context.conversationId);
       const countKey = `${COUNT_PREFIX}${context.conversationId}/${keyId}`;
-      const count = (await usedBefore(countKey)) + 1;
+      await readCount(countKey);
+      const count = (counts.get(countKey) ?? 0) + 1;
       if (count > ENCRYPTIONS_MAX) {
         throw new SanctumError('key_exhausted', 'this device has used the key as often as it may: change it');
       }

@@ -1,0 +1,152 @@
+import { expect, test } from 'vitest';
+import { memoryStorage } from '../storage/memory-storage.ts';
+import { A, device, message, seated } from '../tests/device.ts';
+import { ManualClock, settle } from '../tests/manual-clock.ts';
+
+/** Whether a promise is settled, once all that is ready to run has run. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  void promise.finally(() => (settled = true));
+  await settle();
+  return settled;
+}
+
+test('a listener that never returns does not hold up close for ever', async () => {
+  const { client, network, clock } = await device({ listens: false });
+  client.on('message', () => new Promise(() => undefined));
+  await settle();
+  network.last.welcome();
+  network.last.serve(seated(A, 0), message(A, 1));
+  await settle();
+  const closed = client.close();
+  expect(await isSettled(closed)).toBe(false);
+  await clock.advance(1000);
+  expect(await isSettled(closed)).toBe(true);
+  expect(clock.waiting).toBe(0);
+});
+
+test('a listener that closes the client, and waits for it, is not a deadlock', async () => {
+  const { client, network, clock } = await device({ listens: false });
+  let isClosed = false;
+  client.on('message', async () => {
+    await client.close();
+    isClosed = true;
+  });
+  await settle();
+  network.last.welcome();
+  network.last.serve(seated(A, 0), message(A, 1));
+  await clock.advance(1000);
+  expect(isClosed).toBe(true);
+});
+
+test('what a listener was at when the client was closed is stored, if it returns', async () => {
+  const { client, network, storage } = await device({ listens: false });
+  let goOn: () => void = () => undefined;
+  client.on('message', () => new Promise<void>((resolve) => (goOn = resolve)));
+  await settle();
+  network.last.welcome();
+  network.last.serve(seated(A, 0), message(A, 1), message(A, 2));
+  await settle();
+  const closed = client.close();
+  goOn();
+  await closed;
+  expect(await storage.entries('sanctum/cursor/')).toMatchObject([[expect.any(String), { cursor: 1 }]]);
+});
+
+test.each(['connecting', 'waiting', 'online', 'stopped'])(
+  'closed by a listener that is told "%s" it ends, and leaves no socket and no timer',
+  async (state) => {
+    const { client, network, clock } = await device({ listens: false });
+    let closed: Promise<void> | undefined;
+    client.on('status', (status) => {
+      if (status.state === state) closed ??= client.close();
+    });
+    client.on('message', () => undefined);
+    await settle();
+    if (closed === undefined) network.last.welcome();
+    await settle();
+    if (closed === undefined) network.last.drop(state === 'stopped' ? 4503 : 1006);
+    await settle();
+    expect(closed).toBeDefined();
+    expect(await isSettled(closed as Promise<void>)).toBe(true);
+    expect(network.sockets.every((socket) => socket.isClosed)).toBe(true);
+    expect(clock.waiting).toBe(0);
+  },
+);
+
+test('a token callback that hangs does not hold up close', async () => {
+  const { client, network, clock } = await device({ token: () => new Promise<string>(() => undefined) });
+  const history = client.history(A).catch((error: unknown) => error);
+  const sent = await client.send(A, 'waits');
+  expect(await isSettled(client.close())).toBe(true);
+  expect(await history).toMatchObject({ code: 'closed' });
+  expect(await sent.settled).toEqual({ kind: 'unsettled' });
+  expect(network.sockets).toEqual([]);
+  expect(clock.waiting).toBe(0);
+});
+
+test('a message that is being stored while the client is closed is unsettled, not forgotten', async () => {
+  const plain = memoryStorage();
+  let commit: () => void = () => undefined;
+  const storage = {
+    ...plain,
+    transaction: async (work: Parameters<typeof plain.transaction>[0]) => {
+      await new Promise<void>((resolve) => (commit = resolve));
+      return plain.transaction(work);
+    },
+  };
+  const { client } = await device({ storage, listens: false });
+  const sending = client.send(A, 'text');
+  await settle();
+  await client.close();
+  commit();
+  const { settled } = await sending;
+  expect(await settled).toEqual({ kind: 'unsettled' });
+});
+
+test('a WebSocket that cannot be made ends the client with its reason, and no timer', async () => {
+  const clock = new ManualClock();
+  const WebSocket = class {
+    constructor() {
+      throw new TypeError('mixed content');
+    }
+  };
+  const { client } = await device({ clock, WebSocket: WebSocket as never });
+  expect(client.status).toMatchObject({ state: 'stopped', error: { cause: { message: 'mixed content' } } });
+  await client.close();
+  expect(clock.waiting).toBe(0);
+});
+
+test('a client that did everything leaves no timer and no listener behind', async () => {
+  const listening = new Map<AbortSignal, number>();
+  const { addEventListener, removeEventListener } = AbortSignal.prototype;
+  AbortSignal.prototype.addEventListener = function (this: AbortSignal, ...args: [string, () => void]) {
+    listening.set(this, (listening.get(this) ?? 0) + 1);
+    return addEventListener.apply(this, args);
+  } as typeof addEventListener;
+  AbortSignal.prototype.removeEventListener = function (this: AbortSignal, ...args: [string, () => void]) {
+    listening.set(this, (listening.get(this) ?? 0) - 1);
+    return removeEventListener.apply(this, args);
+  } as typeof removeEventListener;
+  try {
+    const { client, network, clock, http } = await device();
+    http.answer = () => new Response(JSON.stringify({ seq: 1 }), { status: 201 });
+    const rest = async (): Promise<number> => {
+      await clock.advance(60_000);
+      return [...listening.values()].reduce((sum, count) => sum + count, 0);
+    };
+    network.onOpen = (socket) => socket.welcome({ heartbeat_ms: 1_000_000 });
+    network.last.welcome({ heartbeat_ms: 1_000_000 });
+    const before = await rest();
+    for (let round = 0; round < 20; round++) {
+      await (await client.send(A, 'text')).settled;
+      network.last.drop(1006);
+      await clock.advance(60_000);
+    }
+    expect(await rest()).toBe(before);
+    await client.close();
+    expect(clock.waiting).toBe(0);
+  } finally {
+    Object.assign(AbortSignal.prototype, { addEventListener, removeEventListener });
+  }
+});
