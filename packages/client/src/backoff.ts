@@ -4,8 +4,6 @@ import type { Clock } from './clock.ts';
 export const PAUSE_MIN_MS = 100;
 /** A server that asks for a longer pause is held to this one. */
 const FLOOR_MAX_MS = 3_600_000;
-/** The doubling ends here, far above every cap. */
-const DOUBLINGS_MAX = 30;
 
 export interface BackoffBounds {
   readonly baseMs: number;
@@ -25,6 +23,6 @@ export function fullJitterMs(
     floorMs = 0,
   }: BackoffBounds & { readonly failures: number; readonly floorMs?: number | undefined },
 ): number {
-  const spanMs = Math.min(capMs, baseMs * 2 ** Math.min(failures, DOUBLINGS_MAX));
+  const spanMs = Math.min(capMs, baseMs * 2 ** failures);
   return Math.max(PAUSE_MIN_MS, Math.round(Math.min(floorMs, FLOOR_MAX_MS) + clock.random() * spanMs));
 }

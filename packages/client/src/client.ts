@@ -1,5 +1,5 @@
 import { isSeq, isUuid, type HelloFrame, type ServerFrame } from '@sanctum/protocol';
-import type { Cipher, MessageContext } from './cipher.ts';
+import type { Cipher } from './cipher.ts';
 import type { Clock } from './clock.ts';
 import { Connection } from './connection/connection.ts';
 import type { Link } from './connection/link.ts';
@@ -14,7 +14,7 @@ import type { OutgoingMessage, ReceivedMessage, Status } from './receiving/event
 import { readHistory, type History, type HistoryOptions } from './receiving/history.ts';
 import { Inbox } from './receiving/inbox.ts';
 import { readMessages } from './receiving/message-iterator.ts';
-import { MessageOpener } from './receiving/message-opener.ts';
+import { contextOf, MessageOpener } from './receiving/message-opener.ts';
 import { loadPlaces } from './receiving/stored-cursors.ts';
 import { SanctumError, sanctumError } from './sanctum-error.ts';
 import { Outbox, type SendOptions, type SentMessage } from './sending/outbox.ts';
@@ -206,7 +206,7 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   async subscribe(conversationId: string, { after }: { after?: Place } = {}): Promise<Subscribed> {
     checkUuid(conversationId);
     if (typeof after === 'number' && !isSeq(after)) throw new TypeError('`after` is no seq');
-    this.#throwIfOver();
+    this.#stop.signal.throwIfAborted();
     const answer = this.#subscriptions.subscribe(conversationId, after);
     this.#start();
     return answer;
@@ -214,10 +214,9 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
 
   /** Tries again to read a message, with a key that was not there when it came. Rejects as the cipher does. */
   async decrypt(message: ReceivedMessage & { readable: false }): Promise<Uint8Array | undefined> {
-    const { sealed, conversationId, sender = '', messageId } = message;
+    const { sealed } = message;
     if (sealed === undefined) throw new SanctumError('invalid_ciphertext', 'the message has no ciphertext');
-    const context: MessageContext = { conversationId, sender, messageId };
-    return (await this.#settings.cipher.decrypt(sealed, context)).plaintext;
+    return (await this.#settings.cipher.decrypt(sealed, contextOf(message))).plaintext;
   }
 
   /**
@@ -293,11 +292,6 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   #setStatus(status: Status): void {
     this.#status = status;
     this.#listeners.tell('status', status);
-  }
-
-  #throwIfOver(): void {
-    const { signal } = this.#stop;
-    if (signal.aborted) throw signal.reason;
   }
 }
 

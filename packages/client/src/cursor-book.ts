@@ -118,7 +118,8 @@ export class CursorBook {
           : [this.#reset(frame.conversation_id)];
       case 'ready':
         // With cursors of another epoch a reset follows; until it does, they are still that epoch's.
-        if (this.#epoch === undefined || this.snapshot().conversations.length === 0) this.#epoch = frame.epoch;
+        if (this.#epoch === undefined || this.snapshot().conversations.length === 0)
+          this.#epoch = frame.epoch;
         return [];
       default:
         return [];

@@ -76,7 +76,7 @@ export class Http {
     let text: string;
     // `AbortSignal.any` with a signal that lives long leaves 2 kB behind for each call, in Node 20.
     const stop = new AbortController();
-    const late = new Error(`nothing in ${ANSWER_TIMEOUT_MS} ms`);
+    const late = new Error('too late');
     try {
       const answered = fetch(baseUrl + path, {
         method,
@@ -89,7 +89,7 @@ export class Http {
         redirect: 'error',
         referrerPolicy: 'no-referrer',
         signal: stop.signal,
-      }).then(async (answer) => [answer, await answer.text()] as const);
+      }).then(async (came) => [came, await came.text()] as const);
       [response, text] = await within(answered, { clock, limitMs: ANSWER_TIMEOUT_MS, signal, late });
     } catch (cause) {
       if (signal.aborted) throw new SanctumError('closed', 'the client was closed');
@@ -97,24 +97,15 @@ export class Http {
     } finally {
       stop.abort();
     }
-    if (response.ok) return readBody(text) as T;
-    throw refusal(response, text);
+    const answer = parseObject(text);
+    if (response.ok && (answer !== undefined || text === '')) return answer as T;
+    throw refusal(response, answer);
   }
 }
 
-function readBody(text: string): unknown {
-  const body = text === '' ? undefined : parseObject(text);
-  if (text !== '' && body === undefined) {
-    throw new SanctumError('bad_answer', 'the answer is not JSON', {
-      retryable: true,
-    });
-  }
-  return body;
-}
-
-function refusal(response: Response, text: string): SanctumError {
+function refusal(response: Response, body: object = {}): SanctumError {
   const { status } = response;
-  const { code, title, detail, retry_after_ms: hint } = (parseObject(text) ?? {}) as Record<string, unknown>;
+  const { code, title, detail, retry_after_ms: hint } = body as Record<string, unknown>;
   // A proxy knows only `Retry-After`.
   const seconds = Number(response.headers.get('retry-after') ?? 0);
   const retryAfterMs =
@@ -126,10 +117,10 @@ function refusal(response: Response, text: string): SanctumError {
     const retryable = status === 429 || status >= 500 || code === 'token_expired';
     return new SanctumError(code, words || code, { retryable, retryAfterMs });
   }
-  // No verdict of the service, which may be reached later, but for a bound that a proxy has: the same would meet it again.
+  // No verdict of the service, which may be reached later; but a proxy's bound would be met again.
   return status === 413
     ? new SanctumError('payload_too_large', 'a proxy says so')
-    : new SanctumError('bad_answer', `status ${status} without a code`, { retryable: true, retryAfterMs });
+    : new SanctumError('bad_answer', `status ${status}`, { retryable: true, retryAfterMs });
 }
 
 /** The object that a JSON text holds, or undefined. */

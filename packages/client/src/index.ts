@@ -10,7 +10,7 @@ export { connect, type ConnectOptions } from './connect.ts';
 export type { Place, Subscribed } from './connection/subscriptions.ts';
 export type { WebSocketConstructor, WebSocketLike } from './connection/web-socket-like.ts';
 export * from './conversations.ts';
-export * from './cursor-book.ts';
+export { CursorBook, type CursorSnapshot, type Effect } from './cursor-book.ts';
 export * from './cursor-rule.ts';
 export type { Events, Listener } from './listeners.ts';
 export type * from './receiving/events.ts';

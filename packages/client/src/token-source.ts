@@ -53,7 +53,7 @@ export class TokenSource {
   }
 
   async #within(callback: () => string | Promise<string>): Promise<string> {
-    const late = failed(`did not answer within ${TOKEN_TIMEOUT_MS / 1000} s`);
+    const late = failed('did not answer');
     const signal = this.#signal;
     try {
       // A callback may throw at once, too.

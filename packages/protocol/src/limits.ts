@@ -4,10 +4,6 @@
  * numbers, since a bundler keeps products that nobody uses.
  */
 
-const SECOND_MS = 1000;
-const KIB = 1024;
-const MIB = 1_048_576;
-
 /** The WebSocket subprotocol that both sides must name. */
 export const SUBPROTOCOL = 'sanctum.v1';
 

@@ -17,7 +17,7 @@ const CONTROL_OR_LONE_SURROGATE = /[\p{Cc}\p{Cs}]/u;
 
 /** A UUID of any version: lower-case, 36 characters. */
 export function isUuid(value: unknown): value is string {
-  return typeof value === 'string' && value.length === 36 && UUID_PATTERN.test(value);
+  return typeof value === 'string' && UUID_PATTERN.test(value);
 }
 
 /** An integer from 0 to 2^53 − 1: a place in a conversation, a cursor, a version, an epoch. */

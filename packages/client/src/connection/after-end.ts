@@ -20,9 +20,9 @@ export function afterEnd(end: LinkEnd, { isRenewable }: { isRenewable: boolean }
     case 'broken':
       return stop('protocol_broken', `the server broke the protocol: ${end.detail}`);
     case 'fault':
-      return { action: 'retry', floorMs: 0, renew: false, why: 'the server broke the rules of delivery' };
+      return { action: 'retry', floorMs: 0, renew: false, why: 'a fault in delivery' };
     case 'silent':
-      return { action: 'retry', floorMs: 0, renew: false, why: 'nothing was heard from the server' };
+      return { action: 'retry', floorMs: 0, renew: false, why: 'silence' };
     case 'closed':
       return afterClose(end, isRenewable);
   }

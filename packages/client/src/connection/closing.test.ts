@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { memoryStorage } from '../storage/memory-storage.ts';
 import { A, device, message, seated } from '../tests/device.ts';
 import { ManualClock, settle } from '../tests/manual-clock.ts';
@@ -106,10 +106,8 @@ test('a message that is being stored while the client is closed is unsettled, no
 
 test('a WebSocket that cannot be made ends the client with its reason, and no timer', async () => {
   const clock = new ManualClock();
-  const WebSocket = class {
-    constructor() {
-      throw new TypeError('mixed content');
-    }
+  const WebSocket = function (): never {
+    throw new TypeError('mixed content');
   };
   const { client } = await device({ clock, WebSocket: WebSocket as never });
   expect(client.status).toMatchObject({ state: 'stopped', error: { cause: { message: 'mixed content' } } });
@@ -118,35 +116,27 @@ test('a WebSocket that cannot be made ends the client with its reason, and no ti
 });
 
 test('a client that did everything leaves no timer and no listener behind', async () => {
-  const listening = new Map<AbortSignal, number>();
-  const { addEventListener, removeEventListener } = AbortSignal.prototype;
-  AbortSignal.prototype.addEventListener = function (this: AbortSignal, ...args: [string, () => void]) {
-    listening.set(this, (listening.get(this) ?? 0) + 1);
-    return addEventListener.apply(this, args);
-  } as typeof addEventListener;
-  AbortSignal.prototype.removeEventListener = function (this: AbortSignal, ...args: [string, () => void]) {
-    listening.set(this, (listening.get(this) ?? 0) - 1);
-    return removeEventListener.apply(this, args);
-  } as typeof removeEventListener;
-  try {
-    const { client, network, clock, http } = await device();
-    http.answer = () => new Response(JSON.stringify({ seq: 1 }), { status: 201 });
-    const rest = async (): Promise<number> => {
-      await clock.advance(60_000);
-      return [...listening.values()].reduce((sum, count) => sum + count, 0);
-    };
-    network.onOpen = (socket) => socket.welcome({ heartbeat_ms: 1_000_000 });
-    network.last.welcome({ heartbeat_ms: 1_000_000 });
-    const before = await rest();
-    for (let round = 0; round < 20; round++) {
-      await (await client.send(A, 'text')).settled;
-      network.last.drop(1006);
-      await clock.advance(60_000);
-    }
-    expect(await rest()).toBe(before);
-    await client.close();
-    expect(clock.waiting).toBe(0);
-  } finally {
-    Object.assign(AbortSignal.prototype, { addEventListener, removeEventListener });
+  const added = vi.spyOn(AbortSignal.prototype, 'addEventListener');
+  const removed = vi.spyOn(AbortSignal.prototype, 'removeEventListener');
+  const { client, network, clock, http } = await device();
+  http.answer = () => new Response(JSON.stringify({ seq: 1 }), { status: 201 });
+  const listening = async (): Promise<number> => {
+    await clock.advance(60_000);
+    return added.mock.calls.length - removed.mock.calls.length;
+  };
+  network.onOpen = (socket) => socket.welcome({ heartbeat_ms: 1_000_000 });
+  network.last.welcome({ heartbeat_ms: 1_000_000 });
+  const before = await listening();
+  for (let round = 0; round < 20; round++) {
+    await (
+      await client.send(A, 'text')
+    ).settled;
+    network.last.drop(1006);
+    await clock.advance(60_000);
   }
+  expect(await listening()).toBe(before);
+  expect(added.mock.calls.length).toBeGreaterThan(20);
+  await client.close();
+  expect(clock.waiting).toBe(0);
+  vi.restoreAllMocks();
 });

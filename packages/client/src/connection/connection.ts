@@ -204,7 +204,7 @@ export class Connection {
     }
     session.repairs.take(frame);
     if (frame.type === 'authenticated') session.renewal.accepted(frame.expires_at);
-    if (frame.type === 'error' && frame.id === undefined && TOKEN_CODES.has(frame.code)) {
+    if (frame.type === 'error' && frame.id === undefined && /^token|^revoked/.test(frame.code)) {
       session.renewal.refused();
     }
     if (frame.type === 'ready') this.#options.onReady(link);
@@ -214,7 +214,7 @@ export class Connection {
   #welcome(link: Link, ready: ServerFrame & { type: 'ready' }, token: string): void {
     const { userId, tokens, clock, book } = this.#options;
     if (ready.user_id !== userId) {
-      const detail = 'the token speaks for another user than `userId`';
+      const detail = 'the token is not of `userId`';
       return link.finish({ kind: 'broken', detail });
     }
     this.#session?.link.finish({ kind: 'left' });
@@ -225,8 +225,6 @@ export class Connection {
     };
   }
 }
-
-const TOKEN_CODES: ReadonlySet<string> = new Set(['token_invalid', 'token_expired', 'revoked']);
 
 function afterNoToken(error: unknown): Next {
   const { message, retryable, code } = sanctumError(error, 'login_required', 'there is no token');

@@ -131,7 +131,7 @@ export class Link {
     this.#heardAtMs = clock.monotonic();
     const frame = typeof data === 'string' ? parseFrame(data) : undefined;
     if (frame === undefined) {
-      return this.finish({ kind: 'broken', detail: 'a frame is no JSON object with a type' });
+      return this.finish({ kind: 'broken', detail: 'a frame has no type' });
     }
     if (frame.type === 'ready') this.#welcome(frame);
     // Counted first: taking it may end the connection, and the last ack covers it then.

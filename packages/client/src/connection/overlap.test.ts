@@ -26,7 +26,14 @@ test('a conversation that the old socket seated while the new one said hello los
   expect(next.sentOf('subscribe')).toMatchObject([{ conversations: [{ conversation_id: A, after: 11 }] }]);
   next.serve(message(A, 15));
   const id = next.sentOf('subscribe')[0]?.id;
-  next.serve(seated(A, 11, id), message(A, 12), message(A, 13), message(A, 14), message(A, 15), message(A, 16));
+  next.serve(
+    seated(A, 11, id),
+    message(A, 12),
+    message(A, 13),
+    message(A, 14),
+    message(A, 15),
+    message(A, 16),
+  );
   await settle();
   expect(taken).toEqual(['11', '12', '13', '14', '15', '16']);
   expect([next.isClosed, next.sentOf('subscribe').length]).toEqual([false, 1]);
@@ -95,7 +102,15 @@ test('an older socket that goes on is no reason to be told that the client is of
 test('removed and added again while two sockets overlap: begins where it came back', async () => {
   const { client, network, old, taken } = await moving();
   const member = (change: 'added' | 'removed', members_version: number, head: number) =>
-    ({ type: 'member', conversation_id: A, change, user_id: 'alice', seq: head + 1, head, members_version }) as const;
+    ({
+      type: 'member',
+      conversation_id: A,
+      change,
+      user_id: 'alice',
+      seq: head + 1,
+      head,
+      members_version,
+    }) as const;
   old.serve(seated(A, 3), message(A, 4), member('removed', 5, 4), member('added', 6, 9), message(A, 10));
   const next = network.last;
   next.welcome();
@@ -175,18 +190,23 @@ test('a place that is refused takes nothing away: the conversation is followed a
   network.last.drop();
   await clock.advance(1000);
   network.last.welcome();
-  expect(network.last.sentOf('subscribe')).toMatchObject([{ conversations: [{ conversation_id: A, after: 3 }] }]);
+  expect(network.last.sentOf('subscribe')).toMatchObject([
+    { conversations: [{ conversation_id: A, after: 3 }] },
+  ]);
   await client.close();
 });
 
-test.each(['NOT-A-UUID', A.toUpperCase(), `${B}/..`, ''])('an id that is none is told at once: %j', async (id) => {
-  const { client, network, http } = await device();
-  network.last.welcome();
-  for (const call of [client.subscribe(id), client.send(id, 'text'), client.history(id)]) {
-    await expect(call).rejects.toThrow(TypeError);
-  }
-  await expect(client.subscribe(A, { after: -1 })).rejects.toThrow(TypeError);
-  await expect(client.send(A, 'text', { messageId: id })).rejects.toThrow(TypeError);
-  expect([network.last.sentOf('subscribe'), http.calls, client.outbox]).toEqual([[], [], []]);
-  await client.close();
-});
+test.each(['NOT-A-UUID', A.toUpperCase(), `${B}/..`, ''])(
+  'an id that is none is told at once: %j',
+  async (id) => {
+    const { client, network, http } = await device();
+    network.last.welcome();
+    for (const call of [client.subscribe(id), client.send(id, 'text'), client.history(id)]) {
+      await expect(call).rejects.toThrow(TypeError);
+    }
+    await expect(client.subscribe(A, { after: -1 })).rejects.toThrow(TypeError);
+    await expect(client.send(A, 'text', { messageId: id })).rejects.toThrow(TypeError);
+    expect([network.last.sentOf('subscribe'), http.calls, client.outbox]).toEqual([[], [], []]);
+    await client.close();
+  },
+);

@@ -29,16 +29,13 @@ export class Repairs {
   }
 
   take(frame: ServerFrame): void {
-    if (frame.type === 'error' && isRepair(frame.id)) this.#link.finish({ kind: 'fault' });
-    if (frame.type !== 'subscribed' || !isRepair(frame.id)) return;
+    if (frame.type !== 'error' && frame.type !== 'subscribed') return;
+    if (!String(frame.id).startsWith(PREFIX)) return;
+    if (frame.type === 'error') return this.#link.finish({ kind: 'fault' });
     for (const { conversation_id: id, status } of frame.conversations) {
       // Refused where it should go on: nothing more of it would come here.
       if (status === 'error' && this.#book.cursorOf(id) !== undefined) this.#link.finish({ kind: 'fault' });
       this.#states.set(id, 'answered');
     }
   }
-}
-
-function isRepair(id: unknown): boolean {
-  return typeof id === 'string' && id.startsWith(PREFIX);
 }

@@ -30,36 +30,27 @@ const BACKOFF = { baseMs: 500, capMs: 10_000 };
 /** Codes of an `error` frame that the same request may get past later. */
 const BUSY: ReadonlySet<string> = new Set(['rate_limited', 'overloaded', 'unavailable', 'internal']);
 
+export interface SubscriptionsOptions {
+  readonly book: CursorBook;
+  readonly mode: 'all' | 'none';
+  readonly clock: Clock;
+  /** The server says that a cursor means nothing. */
+  readonly voidCursor: (conversationId: string) => void;
+}
+
 /**
  * What the application subscribed to by hand. With `subscribe: "all"` one is done once it is answered: the cursors
  * of `hello` go on with it. With `"none"` each connection has to ask for all of them again.
  */
 export class Subscriptions {
-  readonly #book: CursorBook;
-  readonly #mode: 'all' | 'none';
-  readonly #clock: Clock;
-  readonly #voidCursor: (conversationId: string) => void;
+  readonly #options: SubscriptionsOptions;
   readonly #wanted = new Map<string, Wanted>();
   #link: Link | undefined;
   #requests = 0;
   #failures = 0;
 
-  constructor({
-    book,
-    mode,
-    clock,
-    voidCursor,
-  }: {
-    book: CursorBook;
-    mode: 'all' | 'none';
-    clock: Clock;
-    /** The server says that a cursor means nothing. */
-    voidCursor: (conversationId: string) => void;
-  }) {
-    this.#book = book;
-    this.#mode = mode;
-    this.#clock = clock;
-    this.#voidCursor = voidCursor;
+  constructor(options: SubscriptionsOptions) {
+    this.#options = options;
   }
 
   /** @throws SanctumError with the server's code, as `conversation_not_found` or `cursor_ahead` */
@@ -97,7 +88,8 @@ export class Subscriptions {
 
   /** All cursors are about to be void. */
   beforeReset(): void {
-    for (const [id, wanted] of this.#wanted) wanted.hadCursor ||= this.#book.cursorOf(id) !== undefined;
+    for (const [id, wanted] of this.#wanted)
+      wanted.hadCursor ||= this.#options.book.cursorOf(id) !== undefined;
   }
 
   /** Nothing will be answered any more. */
@@ -134,13 +126,13 @@ export class Subscriptions {
   }
 
   #placeOf(conversationId: string, { place, hadCursor }: Wanted): Place {
-    return place ?? this.#book.cursorOf(conversationId) ?? (hadCursor ? 'start' : 'head');
+    return place ?? this.#options.book.cursorOf(conversationId) ?? (hadCursor ? 'start' : 'head');
   }
 
   #askLater(conversationIds: readonly string[], floorMs: number | undefined): void {
     const link = this.#link;
-    const delayMs = fullJitterMs(this.#clock, { ...BACKOFF, failures: this.#failures++, floorMs });
-    const timer = this.#clock.setTimer(delayMs, () => {
+    const delayMs = fullJitterMs(this.#options.clock, { ...BACKOFF, failures: this.#failures++, floorMs });
+    const timer = this.#options.clock.setTimer(delayMs, () => {
       if (this.#link === link) this.#ask(conversationIds);
     });
     void link?.ended.then(() => timer.cancel());
@@ -152,17 +144,17 @@ export class Subscriptions {
     if (answer === 'cursor_ahead' && wanted.place === undefined) {
       // Not the application's place but the cursor.
       wanted.hadCursor = true;
-      this.#voidCursor(conversationId);
+      this.#options.voidCursor(conversationId);
       return this.#ask([conversationId]);
     }
     wanted.place = undefined;
     const isRefused = typeof answer === 'string';
     for (const { resolve, reject } of wanted.waiting.splice(0)) {
-      if (isRefused) reject(new SanctumError(answer, `the conversation is not followed: ${answer}`));
+      if (isRefused) reject(new SanctumError(answer, `not followed: ${answer}`));
       else resolve({ after: answer.after, head: answer.head, min: answer.min });
     }
     // Where only the place was refused, it is followed as before.
-    const isOver = isRefused && this.#book.cursorOf(conversationId) === undefined;
-    if (isOver || this.#mode === 'all') this.#wanted.delete(conversationId);
+    const isOver = isRefused && this.#options.book.cursorOf(conversationId) === undefined;
+    if (isOver || this.#options.mode === 'all') this.#wanted.delete(conversationId);
   }
 }

@@ -40,7 +40,7 @@ export async function indexedDbStorage(name: string): Promise<Storage> {
     async transaction(work) {
       const tx = new BufferedTransaction();
       // An IndexedDB transaction ends where nothing is asked of it: so all is written at the end, in one.
-      await work(tx);
+      await tx.run(work);
       const writes = tx.finish();
       if (writes.length === 0) return;
       const written = database.transaction(STORE, 'readwrite', { durability: 'relaxed' });

@@ -2,16 +2,19 @@ import fc from 'fast-check';
 import {
   appendFileSync,
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeEach, expect, test } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeEach, expect, test, vi } from 'vitest';
 import { fileStorage } from './file-storage.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sanctum-storage-'));
@@ -134,6 +137,115 @@ test('is for one process at a time; what a dead one left is taken over', async (
   // A container gives each start the same pid.
   writeFileSync(`${path}.lock`, String(process.pid));
   await (await fileStorage(path)).close();
+  // A pid is used again, by another process: this one began at another moment.
+  writeFileSync(`${path}.lock`, `${process.ppid} 1`);
+  await (await fileStorage(path)).close();
   writeFileSync(`${path}.lock`, '1');
   await expect(fileStorage(path)).rejects.toThrow('process 1');
+  expect(readdirSync(dirname(path)).filter((name) => name.startsWith(`${files}.sanctum.lock.`))).toEqual([]);
+});
+
+test('of many who open it at once, over the lock of a dead process, one gets it', async () => {
+  for (let round = 0; round < 10; round++) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.lock`, `${2 ** 22 + 7} 1`);
+    const opened = await Promise.allSettled(Array.from({ length: 6 }, () => fileStorage(path)));
+    const storages = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    expect(storages).toHaveLength(1);
+    await storages[0]?.close();
+  }
+});
+
+interface Handles {
+  write: (this: this, bytes: Buffer, offset: number, length: number, at: number) => Promise<object>;
+  sync: (this: this) => Promise<void>;
+}
+
+/** What every file handle of this process inherits. */
+async function fileHandles(): Promise<Handles> {
+  const probe = await open(tmpdir(), 'r');
+  await probe.close();
+  return Object.getPrototypeOf(probe) as Handles;
+}
+
+test('a disk that takes only a part of a write loses nothing that was confirmed', async () => {
+  const storage = await fileStorage(path);
+  const handles = await fileHandles();
+  const { write } = handles;
+  vi.spyOn(handles, 'write').mockImplementationOnce(function (this: Handles, bytes, offset, _length, at) {
+    return write.call(this, bytes, offset, 5, at);
+  });
+  await storage.transaction((tx) => tx.put('cursor', 1));
+  vi.spyOn(handles, 'write').mockRejectedValueOnce(new Error('ENOSPC'));
+  await expect(storage.transaction((tx) => tx.put('cursor', 2))).rejects.toMatchObject({
+    code: 'storage_failed',
+  });
+  await storage.transaction((tx) => tx.put('after', 3));
+  await storage.close();
+  vi.restoreAllMocks();
+  const again = await fileStorage(path);
+  expect(await again.entries('')).toEqual([
+    ['after', 3],
+    ['cursor', 1],
+  ]);
+  await again.close();
+});
+
+test('what a power failure leaves of transactions that were written together is no damage', async () => {
+  const storage = await fileStorage(path);
+  await storage.transaction((tx) => tx.put('before', 1));
+  await Promise.all([1, 2, 3, 4].map((n) => storage.transaction((tx) => tx.put(`k/${n}`, 'x'.repeat(3000)))));
+  await storage.close();
+  const whole = readFileSync(path);
+  // The first went alone.
+  const last = whole.lastIndexOf(0x0a, -2) + 1;
+  expect(whole.length - last).toBeGreaterThan(9000);
+  for (let page = last; page < whole.length; page += 1000) {
+    // This page never came to the disk, all others did.
+    writeFileSync(path, Buffer.from(whole).fill(0, page, Math.min(page + 1000, whole.length)));
+    const torn = await fileStorage(path);
+    expect(await torn.entries('before')).toHaveLength(1);
+    await torn.close();
+  }
+});
+
+test('a compaction whose folder cannot be synced confirms nothing more, and loses nothing', async () => {
+  const storage = await fileStorage(path);
+  const text = 'x'.repeat(300_000);
+  const handles = await fileHandles();
+  const { sync } = handles;
+  let syncs = 0;
+  vi.spyOn(handles, 'sync').mockImplementation(async function (this: Handles) {
+    if (++syncs === 2) throw new Error('EIO');
+    await sync.call(this);
+  });
+  let n = 0;
+  while (syncs < 2 && n < 10) {
+    n++;
+    await storage.transaction((tx) => tx.put('a', { n, text }));
+  }
+  vi.restoreAllMocks();
+  expect(syncs).toBe(2);
+  await expect(storage.transaction((tx) => tx.put('c', 1))).rejects.toMatchObject({ code: 'storage_failed' });
+  await storage.close();
+  const again = await fileStorage(path);
+  expect(await again.entries('')).toEqual([['a', { n, text }]]);
+  await again.close();
+});
+
+test('a value that is no JSON fails alone, and what is stored is nobody else’s to change', async () => {
+  const storage = await fileStorage(path);
+  const kept = { n: 1 };
+  const all = await Promise.allSettled([
+    storage.transaction((tx) => tx.put('good', kept)),
+    storage.transaction((tx) => tx.put('bad', { n: 1n })),
+    storage.transaction((tx) => tx.put('fine', 2)),
+  ]);
+  kept.n = 2;
+  expect(all.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(await storage.entries('')).toEqual([
+    ['fine', 2],
+    ['good', { n: 1 }],
+  ]);
+  await storage.close();
 });

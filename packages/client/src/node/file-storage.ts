@@ -1,17 +1,18 @@
 import { mkdir, open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve as absolute } from 'node:path';
 import { SanctumError, sanctumError } from '../sanctum-error.ts';
-import { BufferedTransaction } from '../storage/buffered-transaction.ts';
+import { BufferedTransaction, type Write } from '../storage/buffered-transaction.ts';
 import type { Storage } from '../storage/storage.ts';
 import { lockFile } from './file-lock.ts';
-import { encodeRecord, HEADER, readLog } from './log-records.ts';
+import { encodeRecord, encodeWrites, HEADER, readLog } from './log-records.ts';
 
 /** A log that is longer, and mostly of the past, is written anew. */
 const COMPACT_ABOVE_BYTES = 1024 * 1024;
 const COMPACT_RATIO = 4;
 
 interface Waiting {
-  readonly tx: BufferedTransaction;
+  /** Its writes. */
+  readonly json: string;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -42,6 +43,8 @@ class FileStorage implements Storage {
   readonly #stored: Map<string, unknown>;
   #handle: FileHandle;
   #length: number;
+  /** Where it is looked at whether to write the log anew. */
+  #compactAbove = COMPACT_ABOVE_BYTES;
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
   /** Why nothing can be stored any more. */
@@ -64,7 +67,10 @@ class FileStorage implements Storage {
       if (error.code !== 'ENOENT') throw error;
       return undefined;
     });
-    if (bytes === undefined) await replace(path, HEADER);
+    if (bytes === undefined) {
+      await (await replace(path, HEADER)).close();
+      await syncFolder(path);
+    }
     const { stored, length } = readLog(bytes ?? Buffer.from(HEADER));
     const handle = await open(path, 'r+');
     await handle.truncate(length);
@@ -79,10 +85,12 @@ class FileStorage implements Storage {
 
   async transaction(work: (tx: BufferedTransaction) => void | Promise<void>): Promise<void> {
     const tx = new BufferedTransaction();
-    await work(tx);
+    await tx.run(work);
+    // Here, so that what cannot be written fails alone.
+    const json = encodeWrites(tx.finish());
     if (this.#failure) throw this.#failure;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ tx, resolve, reject });
+      this.#waiting.push({ json, resolve, reject });
       this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
     });
   }
@@ -100,6 +108,8 @@ class FileStorage implements Storage {
     while (this.#waiting.length > 0) {
       const group = this.#waiting.splice(0);
       try {
+        // Being closed is no failure: what was asked for before is written.
+        if (this.#failure?.code === 'storage_failed') throw this.#failure;
         await this.#append(group);
         for (const { resolve: done } of group) done();
       } catch (cause) {
@@ -110,21 +120,29 @@ class FileStorage implements Storage {
   }
 
   async #append(group: readonly Waiting[]): Promise<void> {
-    const all = group.map(({ tx }) => tx.finish());
-    const bytes = Buffer.from(all.map(encodeRecord).join(''));
+    const record = encodeRecord(group.map(({ json }) => json));
+    const bytes = Buffer.from(record);
     try {
-      await this.#handle.write(bytes, 0, bytes.length, this.#length);
+      // A disk that is nearly full takes a part, and says so by the count alone.
+      for (let at = 0; at < bytes.length;) {
+        const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at, this.#length + at);
+        if (bytesWritten === 0) throw new Error('nothing was written');
+        at += bytesWritten;
+      }
       await this.#handle.datasync();
     } catch (error) {
       await this.#cutBack();
       throw error;
     }
     this.#length += bytes.length;
-    for (const [key, value] of all.flat()) {
-      if (value === undefined) this.#stored.delete(key);
-      else this.#stored.set(key, value);
+    // As it would be read again: not what somebody may still hold on to.
+    for (const { json } of group) {
+      for (const [key, value] of JSON.parse(json) as Write[]) {
+        if (value === undefined) this.#stored.delete(key);
+        else this.#stored.set(key, value);
+      }
     }
-    if (this.#length > COMPACT_ABOVE_BYTES) await this.#compact();
+    if (this.#length > this.#compactAbove) await this.#compact();
   }
 
   /** Half a record must not stand before the next one. */
@@ -138,36 +156,55 @@ class FileStorage implements Storage {
 
   /** Writes the log anew where most of it is past. Where that fails the old one stays in use. */
   async #compact(): Promise<void> {
-    const log = HEADER + [...this.#stored].map((entry) => encodeRecord([entry])).join('');
+    const log = HEADER + [...this.#stored].map((entry) => encodeRecord([encodeWrites([entry])])).join('');
     const length = Buffer.byteLength(log);
-    if (this.#length < length * COMPACT_RATIO) return;
+    // Not again with each transaction: to find out costs as much as to write it.
+    this.#compactAbove = Math.max(COMPACT_ABOVE_BYTES, length * COMPACT_RATIO);
+    if (this.#length < this.#compactAbove) return;
+    let next: FileHandle;
     try {
-      await replace(this.#path, log);
+      next = await replace(this.#path, log);
     } catch {
+      this.#compactAbove = this.#length * 2;
       return;
     }
+    // It has the name now, whatever happens next: what is written to the old one would be lost.
     const old = this.#handle;
-    this.#handle = await open(this.#path, 'r+');
+    this.#handle = next;
     this.#length = length;
-    await old.close();
+    await old.close().catch(() => undefined);
+    await syncFolder(this.#path).catch((cause: unknown) => {
+      this.#failure = new SanctumError('storage_failed', `${this.#path} is unusable`, { cause });
+    });
   }
 }
 
-/** Writes a file whole or not at all: into a second one, forced to the disk, which then takes its name. */
-async function replace(path: string, content: string): Promise<void> {
+/**
+ * Writes a file whole or not at all: into a second one, forced to the disk, which then takes its name.
+ * @returns the file, open
+ */
+async function replace(path: string, content: string): Promise<FileHandle> {
   const temporary = `${path}.new`;
   const handle = await open(temporary, 'w', 0o600);
   try {
     await handle.writeFile(content);
     await handle.sync();
+    await rename(temporary, path);
+    return handle;
   } catch (error) {
+    await handle.close();
     await rm(temporary, { force: true });
     throw error;
-  } finally {
-    await handle.close();
   }
-  await rename(temporary, path);
+}
+
+/** A name is safe once its folder is on the disk. Windows has no such call, and needs none. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
   const folder = await open(dirname(path), 'r');
-  await folder.sync();
-  await folder.close();
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }

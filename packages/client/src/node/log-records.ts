@@ -4,9 +4,20 @@ import type { Write } from '../storage/buffered-transaction.ts';
 /** The first line of every log. */
 export const HEADER = '{"sanctum-storage":1}\n';
 
-/** One transaction as one line: checksum, space, JSON. A key alone is deleted. */
-export function encodeRecord(writes: readonly Write[]): string {
-  const json = JSON.stringify(writes.map(([key, value]) => (value === undefined ? [key] : [key, value])));
+/** The writes of a transaction as JSON. A key alone is deleted. @throws TypeError for what is no JSON */
+export function encodeWrites(writes: readonly Write[]): string {
+  return JSON.stringify(writes.map(([key, value]) => (value === undefined ? [key] : [key, value])));
+}
+
+/**
+ * Transactions that are written together, as one line: checksum, space, JSON. One line, since a power failure may
+ * leave the end of what was being written without its beginning: that must not look like damage before the end.
+ */
+export function encodeRecord(transactions: readonly string[]): string {
+  const json = `[${transactions
+    .map((each) => each.slice(1, -1))
+    .filter((each) => each !== '')
+    .join(',')}]`;
   return `${checksum(json)} ${json}\n`;
 }
 

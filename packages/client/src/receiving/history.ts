@@ -54,7 +54,7 @@ export async function readHistory<Tx extends StorageTransaction>(
 ): Promise<History> {
   const from = after ?? (before === undefined ? 0 : Math.max(0, before - 1 - limit));
   const count = before === undefined ? limit : Math.min(limit, before - 1 - from);
-  if (count < 1) throw new RangeError('there is nothing before the first message');
+  if (count < 1) throw new RangeError('nothing is there');
   const page = await readPage(http, conversationId, { after: from, limit: count });
   const messages: ReceivedMessage[] = [];
   for (const frame of page.messages) {

@@ -104,9 +104,8 @@ export class Inbox<Tx extends StorageTransaction> {
 
   /** After `signal` was aborted: resolves once nothing is being handed over or stored, or has been for too long. */
   async idle(): Promise<void> {
-    const late = new Error('a listener does not return');
-    const pumped = this.#pumping ?? Promise.resolve();
-    await within(pumped, { clock: this.#options.clock, limitMs: CLOSE_GRACE_MS, late }).catch(() => undefined);
+    const bounds = { clock: this.#options.clock, limitMs: CLOSE_GRACE_MS, late: new Error('late') };
+    await within(Promise.resolve(this.#pumping), bounds).catch(() => undefined);
   }
 
   addReader(reader: Reader): void {

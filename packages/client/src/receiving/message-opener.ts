@@ -1,5 +1,5 @@
 import { decodeBase64, type MessageFrame } from '@sanctum/protocol';
-import type { Cipher, Sealed } from '../cipher.ts';
+import type { Cipher, MessageContext, Sealed } from '../cipher.ts';
 import type { StorageTransaction } from '../storage/storage.ts';
 import type { ReceivedMessage } from './events.ts';
 
@@ -42,12 +42,7 @@ export class MessageOpener<Tx extends StorageTransaction> {
     });
     if (sealed === undefined) return unreadable('no_ciphertext');
     try {
-      const context = {
-        conversationId: base.conversationId,
-        sender: sender ?? '',
-        messageId: base.messageId,
-      };
-      const { plaintext, store } = await this.#cipher.decrypt(sealed, context);
+      const { plaintext, store } = await this.#cipher.decrypt(sealed, contextOf(base));
       const content = plaintext ?? new Uint8Array();
       return {
         message: {
@@ -66,6 +61,15 @@ export class MessageOpener<Tx extends StorageTransaction> {
       return unreadable('cannot_decrypt', error);
     }
   }
+}
+
+/** The same fields for everybody, and no other: a cipher may write them all into its associated data. */
+export function contextOf({
+  conversationId,
+  sender,
+  messageId,
+}: Pick<ReceivedMessage, keyof MessageContext>): MessageContext {
+  return { conversationId, sender: sender ?? '', messageId };
 }
 
 /** An operator's row may hold anything: what is not as it should be is not there. */

@@ -6,6 +6,12 @@ import { ok, refused, type HttpCall } from '../tests/scripted-http.ts';
 import { OUTBOX_AGE_MAX_MS } from './outbox.ts';
 
 const accepted = (seq: number): Response => ok({ seq }, 201);
+/** `Promise.withResolvers`, which Node 20 lacks. */
+function withResolvers(): { promise: Promise<Response>; resolve: (response: Response) => void } {
+  let resolve: (response: Response) => void = () => undefined;
+  const promise = new Promise<Response>((done) => (resolve = done));
+  return { promise, resolve };
+}
 const conversationOf = ({ path }: HttpCall): string => path.split('/')[3] ?? '';
 
 test('a message is stored as ciphertext before it is sent, and settles to its seq', async () => {
@@ -101,7 +107,7 @@ test('a revoked login stops everything, and the message stays for the next one',
   const { settled } = await first.client.send(A, 'Hello');
   expect(await settled).toEqual({ kind: 'unsettled' });
   expect(first.client.status).toMatchObject({ state: 'stopped', error: { code: 'revoked' } });
-  await expect(first.client.send(A, 'more')).rejects.toMatchObject({ code: 'closed' });
+  await expect(first.client.send(A, 'more')).rejects.toMatchObject({ code: 'revoked' });
   const second = await device({ listens: false, storage: first.storage });
   second.http.answer = () => accepted(4);
   await settle();
@@ -176,5 +182,69 @@ test('what the application writes is stored with the message; where that fails n
   await expect(failing).rejects.toThrow('no');
   await settle();
   expect(http.calls).toHaveLength(1);
+  await client.close();
+});
+
+test('a message whose echo could not be stored still waits to be sent, and is not refused in a later run', async () => {
+  const { client, clock, network, http, storage } = await device();
+  let failures = 1;
+  client.on('error', () => undefined);
+  client.on('message', () => {
+    if (failures-- > 0) throw new Error('the disk is full');
+  });
+  network.last.welcome();
+  const { messageId, settled } = await client.send(A, 'text 1');
+  const states: string[] = [];
+  client.on('outgoing', ({ state }) => void states.push(state.kind));
+  const echo = message(A, 1, { message_id: messageId });
+  network.last.serve(seated(A, 0), {
+    ...echo,
+    payload: { ...(echo.payload as object), sender: 'alice' },
+  });
+  await settle();
+  expect(states).toEqual([]);
+  expect(await storage.entries('sanctum/outbox/')).toHaveLength(1);
+  await clock.advance(1000);
+  expect(await settled).toEqual({ kind: 'sent', seq: 1 });
+  expect(states).toEqual(['sent']);
+  expect(await storage.entries('sanctum/outbox/')).toEqual([]);
+  expect(http.calls.length).toBeGreaterThan(0);
+  await client.close();
+});
+
+test('the same id again is the same message, not another one that the service refuses', async () => {
+  const { client, http, storage } = await device();
+  const { promise, resolve } = withResolvers();
+  http.answer = (call) => (conversationOf(call) === A ? promise : accepted(8));
+  const messageId = '00000000-0000-7000-8000-00000000000a';
+  const first = await client.send(A, 'text', { messageId });
+  const again = await client.send(A, 'text', { messageId });
+  const elsewhere = await client.send(B, 'text', { messageId });
+  expect(await elsewhere.settled).toEqual({ kind: 'sent', seq: 8 });
+  expect(client.outbox).toMatchObject([{ conversationId: A, messageId }]);
+  expect(await storage.entries('sanctum/outbox/')).toHaveLength(1);
+  resolve(accepted(7));
+  for (const { settled } of [first, again]) expect(await settled).toEqual({ kind: 'sent', seq: 7 });
+  expect(http.calls).toHaveLength(2);
+  await client.close();
+});
+
+test('a token that has expired for good ends the login, rather than being tried for ever', async () => {
+  const { client, http } = await device({ token: 'fixed', listens: false });
+  http.answer = () => refused('token_expired');
+  const { settled } = await client.send(A, 'text');
+  expect(await settled).toEqual({ kind: 'unsettled' });
+  expect(client.status).toMatchObject({ state: 'stopped', error: { code: 'login_required' } });
+  await client.close();
+});
+
+test('a message that is too large for a proxy is refused, and holds up no other', async () => {
+  const { client, http } = await device({ listens: false });
+  let calls = 0;
+  http.answer = () => (calls++ === 0 ? new Response('<html>', { status: 413 }) : ok({ seq: 1 }));
+  const large = await client.send(A, 'large');
+  const small = await client.send(A, 'small');
+  expect(await large.settled).toMatchObject({ kind: 'refused', error: { code: 'payload_too_large' } });
+  expect(await small.settled).toEqual({ kind: 'sent', seq: 1 });
   await client.close();
 });

@@ -3,6 +3,7 @@ import type { Cipher, Sealed } from '../cipher.ts';
 import type { Clock } from '../clock.ts';
 import type { Http } from '../http.ts';
 import type { OutgoingMessage, ReceivedMessage } from '../receiving/events.ts';
+import { contextOf } from '../receiving/message-opener.ts';
 import { SanctumError } from '../sanctum-error.ts';
 import { OWN_PREFIX, type Storage, type StorageTransaction } from '../storage/storage.ts';
 import { uuidV7 } from '../uuid-v7.ts';
@@ -99,9 +100,10 @@ export class Outbox<Tx extends StorageTransaction> {
     for (const [key, value] of await storage.entries(PREFIX)) {
       const stored = value as StoredMessage;
       this.#lastNumber = Number(key.slice(PREFIX.length));
-      const context = { ...stored, sender: userId };
       // Not every cipher can open what it sealed itself.
-      const opened = await cipher.decrypt(sealedOf(stored), context).catch(() => undefined);
+      const opened = await cipher
+        .decrypt(sealedOf(stored), contextOf({ ...stored, sender: userId }))
+        .catch(() => undefined);
       this.#add(key, stored, opened?.plaintext);
     }
   }
@@ -113,7 +115,7 @@ export class Outbox<Tx extends StorageTransaction> {
 
   /**
    * Encrypts a message and stores it; resolves once it would survive a crash.
-   * @throws SanctumError `closed`, or what the cipher or the storage throws: then it is not sent
+   * @throws SanctumError why the client ended, or what the cipher or the storage throws: then it is not sent
    */
   async send(
     conversationId: string,
@@ -131,7 +133,10 @@ export class Outbox<Tx extends StorageTransaction> {
    * A message of this user's came from the server: if it waits here, it has its place.
    * @returns what says so, to be called once the transaction is committed
    */
-  async settle({ conversationId, messageId, seq }: ReceivedMessage, tx: Tx): Promise<(() => void) | undefined> {
+  async settle(
+    { conversationId, messageId, seq }: ReceivedMessage,
+    tx: Tx,
+  ): Promise<(() => void) | undefined> {
     const entry = this.#entries.get(nameOf({ conversationId, messageId }));
     if (entry === undefined) return undefined;
     await tx.delete(entry.key);
@@ -145,7 +150,7 @@ export class Outbox<Tx extends StorageTransaction> {
 
   async #store(conversationId: string, content: Uint8Array, options: SendOptions<Tx>): Promise<Entry> {
     const { cipher, storage, userId, clock, signal } = this.#options;
-    if (signal.aborted) throw new SanctumError('closed', 'the client was closed');
+    signal.throwIfAborted();
     if (this.#entries.size >= ENTRIES_MAX) {
       throw new SanctumError('overloaded', `${ENTRIES_MAX} messages wait to be sent`, { retryable: true });
     }
@@ -201,7 +206,7 @@ export class Outbox<Tx extends StorageTransaction> {
   async #try(stored: StoredMessage): Promise<PostOutcome> {
     const { clock, http } = this.#options;
     if (clock.now() - stored.createdAt <= OUTBOX_AGE_MAX_MS) return postMessage(http, stored);
-    const error = new SanctumError('outbox_expired', 'it waited too long to be sent again safely');
+    const error = new SanctumError('outbox_expired', 'it waited too long');
     return { kind: 'refused', error };
   }
 

@@ -18,6 +18,16 @@ export class BufferedTransaction implements StorageTransaction {
     this.#set(key, undefined);
   }
 
+  /** Does the work of it; where that fails the transaction is over, too. */
+  async run(work: (tx: this) => void | Promise<void>): Promise<void> {
+    try {
+      await work(this);
+    } catch (error) {
+      this.#isOver = true;
+      throw error;
+    }
+  }
+
   /** Ends it. A listener that writes later, because it was not awaited, gets an error rather than silence. */
   finish(): readonly Write[] {
     this.#isOver = true;

@@ -13,7 +13,7 @@ export function memoryStorage(): Storage {
     },
     async transaction(work) {
       const tx = new BufferedTransaction();
-      await work(tx);
+      await tx.run(work);
       for (const [key, value] of tx.finish()) {
         if (value === undefined) stored.delete(key);
         else stored.set(key, JSON.stringify(value));
