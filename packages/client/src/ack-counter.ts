@@ -15,6 +15,11 @@ export class AckCounter {
     this.#dueCount = Math.max(1, Math.floor(credit * ACK_DUE_CREDIT_SHARE));
   }
 
+  /** How many counted frames came on this connection. */
+  get delivered(): number {
+    return this.#delivered;
+  }
+
   /** Counts a frame by its type, whatever became of it. Other types do not count. */
   receive(type: string, nowMs: number): void {
     if (!costsCredit(type)) return;
