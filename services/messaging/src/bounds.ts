@@ -54,9 +54,9 @@ export const bounds = {
      * Messages that one user may post on one pod. Far above what people and their devices' queues come to, and room
      * for a program that posts for many; below what a pod takes, so that a flood leaves room for everybody else.
      */
-    userPosts: { burst: 2000, perSecond: 500 },
+    userPosts: { burst: 4000, perSecond: 1000 },
     /** Reads and changes of conversations and members: each holds a connection to Postgres for a millisecond or more. */
-    userCalls: { burst: 1000, perSecond: 200 },
+    userCalls: { burst: 2000, perSecond: 400 },
     /** Users whose rates are remembered, of each kind: some 10 MB. Beyond them the longest idle starts anew. */
     userRatesMax: 50_000,
     preflightMaxAgeSeconds: 600,
