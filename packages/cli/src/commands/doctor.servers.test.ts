@@ -111,6 +111,19 @@ describe('PostgreSQL', () => {
     ]);
     expect(of(await doctor(), 'permissions')).toEqual([expect.stringMatching(/^ok: /)]);
     expect(of(examined, 'timeline and epoch')).toEqual([expect.stringMatching(/^ok: timeline 1/)]);
+    expect(examined.findings.filter(({ message }) => message.includes('could not be looked at'))).toEqual([]);
+    // What docs/admin.md says this role is enough for.
+    for (const args of [
+      ['dead-letters'],
+      ['partitions'],
+      ['pause', 'consumer', '--reason', 'drill', '--yes'],
+      ['resume', 'consumer', '--yes'],
+      ['revoke', '--user', 'eve', '--yes'],
+    ]) {
+      expect([args, (await run(args, { POSTGRES_URL: url })).code]).toEqual([args, 0]);
+    }
+    const status = await run(['status', '--once'], { POSTGRES_URL: url });
+    expect(status.value).toMatchObject({ stores: { outbox: { pending: 0 } } });
     await sql(`DROP OWNED BY ${role}`);
     await sql(`DROP ROLE ${role}`);
   });
