@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { HistoryWriter } from '../history/history-writer.ts';
 import { readHistory } from '../history/read-history.ts';
@@ -44,6 +45,14 @@ export class ClientProcess {
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     this.#closeConnections(this.histories.at(-1)!);
+  }
+
+  /** The process stands still for a while, as a laptop does that sleeps. */
+  async freeze(forMs: number): Promise<void> {
+    const child = this.#child;
+    child?.kill('SIGSTOP');
+    await sleep(forMs);
+    child?.kill('SIGCONT');
   }
 
   reopen(): void {

@@ -6,7 +6,9 @@ export class FrontProxy {
   /** Where the pods are now. */
   readonly ports = new Set<number>();
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  /** A client's socket, and the one to its pod. */
+  readonly #sockets = new Map<Socket, Socket>();
+  readonly #silent = new Set<Socket>();
   #turn = 0;
 
   private constructor(server: Server) {
@@ -27,24 +29,42 @@ export class FrontProxy {
 
   /** Cuts each connection with this likelihood; how many that were. */
   cut(likelihood: number, random: () => number): number {
-    const unlucky = [...this.#sockets].filter(() => random() < likelihood);
+    const unlucky = [...this.#sockets.keys()].filter(() => random() < likelihood);
     for (const socket of unlucky) socket.resetAndDestroy();
     return unlucky.length;
   }
 
+  /** On each connection with this likelihood nothing passes any more, either way, and neither side is told. */
+  silence(likelihood: number, random: () => number): void {
+    for (const [socket, pod] of this.#sockets) {
+      if (random() >= likelihood) continue;
+      for (const each of [socket, pod]) {
+        each.unpipe();
+        each.pause();
+        this.#silent.add(each);
+      }
+    }
+  }
+
+  /** Connections that are silent still are cut. */
+  heal(): void {
+    for (const socket of this.#silent) socket.resetAndDestroy();
+    this.#silent.clear();
+  }
+
   stop(): void {
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
   }
 
   #forward(socket: Socket): void {
-    this.#sockets.add(socket);
     const ports = [...this.ports];
     const port = ports[this.#turn++ % ports.length];
     socket.on('error', () => socket.destroy());
     socket.once('close', () => this.#sockets.delete(socket));
     if (port === undefined) return void socket.resetAndDestroy();
     const pod = connect(port, '127.0.0.1');
+    this.#sockets.set(socket, pod);
     pod.on('error', () => socket.resetAndDestroy());
     pod.once('close', () => socket.destroy());
     socket.once('close', () => pod.destroy());

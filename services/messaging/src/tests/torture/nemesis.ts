@@ -8,9 +8,19 @@ import type { FrontProxy } from './front-proxy.ts';
 const PAUSE_MS = 2500;
 /** How long a pod stays away. */
 const AWAY_MS = 1500;
+/** How long a process stands still at the most: longer than a pod waits for a write to get on. */
+const FROZEN_MS = 20_000;
+/** How long a network says nothing: long enough for every client to notice. */
+const SILENT_MS = 50_000;
 
 export type FaultCounts = Record<
-  'kill_pod' | 'drain_pod' | 'cut_sockets' | 'kill_clients' | 'reopen_storages',
+  | 'kill_pod'
+  | 'drain_pod'
+  | 'cut_sockets'
+  | 'silence_sockets'
+  | 'kill_clients'
+  | 'freeze_clients'
+  | 'reopen_storages',
   number
 >;
 
@@ -20,7 +30,9 @@ export class Nemesis {
     kill_pod: 0,
     drain_pod: 0,
     cut_sockets: 0,
+    silence_sockets: 0,
     kill_clients: 0,
+    freeze_clients: 0,
     reopen_storages: 0,
   };
   readonly #pods: PodProcess[];
@@ -72,6 +84,16 @@ export class Nemesis {
         break;
       case 'cut_sockets':
         this.#proxy.cut(0.2 + 0.8 * Math.random(), Math.random);
+        break;
+      case 'silence_sockets':
+        this.#proxy.silence(0.5, Math.random);
+        await sleep(SILENT_MS);
+        this.#proxy.heal();
+        break;
+      case 'freeze_clients':
+        await this.#clients[Math.floor(Math.random() * this.#clients.length)]!.freeze(
+          FROZEN_MS * Math.random(),
+        );
         break;
       case 'kill_clients': {
         const process = this.#clients[Math.floor(Math.random() * this.#clients.length)]!;

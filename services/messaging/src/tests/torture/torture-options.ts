@@ -2,8 +2,8 @@ import { parseArgs } from 'node:util';
 
 export const HELP = `Usage: pnpm torture [--minutes 10] [--clients 200] [--report FILE]
 
-Runs SDK clients in Node processes against pods of the real service, while pods are killed and drained, sockets cut,
-storages closed and opened again, and client processes killed, all at random. Every client stores each message in
+Runs SDK clients in Node processes against pods of the real service, while pods are killed and drained, sockets cut or
+left without a word, storages closed and opened again, and client processes killed or frozen, all at random. Every client stores each message in
 the transaction of its cursor. Judged in the end: by the history checker, by what the clients stored against the log,
 and by when they connected.
 

@@ -14,7 +14,8 @@ import { readHistory } from '../history/read-history.ts';
 import { expectStatus, HttpClient } from '../support/http-client.ts';
 import { spawnPod } from '../support/pod.ts';
 import { mintToken } from '../support/tokens.ts';
-import { ClientProcess, type Progress } from './client-process.ts';
+import { ClientProcess } from './client-process.ts';
+import { CONNECTS_A_SECOND_MAX, countConnects } from './count-connects.ts';
 import { FrontProxy } from './front-proxy.ts';
 import { judgeStorages } from './judge-storages.ts';
 import { Nemesis, portOf } from './nemesis.ts';
@@ -71,7 +72,7 @@ export async function torture(options: TortureOptions, folder: string): Promise<
     await nemesis.rage(performance.now() + options.minutes * 60_000);
     say('quiet; waiting until everybody has everything');
     for (const client of clients) client.quiet();
-    const progress = await settled(clients, devices, postgres.url);
+    await settled(clients, devices, postgres.url);
     history.append({ type: 'end' });
     history.close();
     await Promise.all(clients.map((client) => client.end()));
@@ -83,14 +84,16 @@ export async function torture(options: TortureOptions, folder: string): Promise<
     const told = existsSync(violationsFile)
       ? (await readFile(violationsFile, 'utf8')).trim().split('\n')
       : [];
+    const connects = countConnects(readHistory(histories));
+    const isHasty = connects.mostInASecond > CONNECTS_A_SECOND_MAX;
     const violations = [
+      ...(isHasty ? [`back-off: a device connected ${connects.mostInASecond} times in a second`] : []),
       ...checked.violations.map(
         ({ check, text, connection }) => `history: ${check} ${connection ?? ''}: ${text}`,
       ),
       ...storages.violations.map((text) => `storage: ${text}`),
       ...told.map((text) => `client: ${text}`),
     ];
-    const connects = progress.map((device) => device.connects);
     const summary = {
       at: startedAt.toISOString(),
       minutes: options.minutes,
@@ -104,7 +107,8 @@ export async function torture(options: TortureOptions, folder: string): Promise<
       stored: storages.stored,
       deliveries: checked.counts.deliveries,
       connections: checked.counts.connections,
-      mostConnectsInASecond: Math.max(...connects.map(({ mostInASecond }) => mostInASecond)),
+      connects: connects.tries,
+      mostConnectsInASecond: connects.mostInASecond,
       violations: {
         history: checked.violations.length,
         storages: storages.violations.length,
@@ -153,7 +157,7 @@ async function settled(
   clients: readonly ClientProcess[],
   devices: readonly DeviceSettings[],
   postgresUrl: string,
-): Promise<Progress> {
+): Promise<void> {
   const until = performance.now() + SETTLE_TIMEOUT_MS;
   for (;;) {
     await sleep(1000);
@@ -167,6 +171,6 @@ async function settled(
           (id) => (counts.get(name)?.get(id) ?? 0) === (final.conversations.get(id)?.lastSeq ?? 0),
         ),
       );
-    if (isDone || performance.now() > until) return progress;
+    if (isDone || performance.now() > until) return;
   }
 }

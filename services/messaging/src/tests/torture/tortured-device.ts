@@ -21,12 +21,6 @@ export interface DeviceSettings {
   readonly file: string;
 }
 
-/** How often a device connected, and the most of it in any second. */
-export interface ConnectCounts {
-  readonly tries: number;
-  readonly mostInASecond: number;
-}
-
 /**
  * An SDK client with a storage in a file, which stores each message in the transaction of its cursor, and checks
  * while it runs that nothing is repeated, missing or out of order. What it finds wrong goes to `tell`.
@@ -38,11 +32,9 @@ export class TorturedDevice {
   #client: Client | undefined;
   #storage: Storage | undefined;
   readonly #last = new Map<string, number>();
-  #openings: number[] = [];
+  #openedMs: number | undefined;
   /** When the next try may begin, as the client's own status said. */
   #earliestMs = 0;
-  #mostInASecond = 0;
-  #tries = 0;
 
   constructor(
     settings: DeviceSettings & { url: string },
@@ -69,7 +61,7 @@ export class TorturedDevice {
       // A move is made at the moment that the server names.
       onGoaway: () => (this.#earliestMs = 0),
     };
-    this.#openings = [];
+    this.#openedMs = undefined;
     this.#earliestMs = 0;
     const client = (this.#client = await connect({
       url,
@@ -132,22 +124,16 @@ export class TorturedDevice {
     return { counts: [...this.#last], waiting: this.#client?.outbox.length ?? 0 };
   }
 
-  connects(): ConnectCounts {
-    return { tries: this.#tries, mostInASecond: this.#mostInASecond };
-  }
-
   #opened(): void {
     const nowMs = performance.now();
-    const previous = this.#openings.at(-1);
-    this.#tries++;
+    const previous = this.#openedMs;
     if (nowMs < this.#earliestMs - TIMER_SLACK_MS) {
       this.#tell(`connected ${Math.round(this.#earliestMs - nowMs)} ms before the end of its pause`);
     }
     if (this.#earliestMs > 0 && previous !== undefined && nowMs - previous < PAUSE_MIN_MS - TIMER_SLACK_MS) {
       this.#tell(`connected ${Math.round(nowMs - previous)} ms after the try before`);
     }
-    this.#openings = [...this.#openings.filter((at) => at > nowMs - 1000), nowMs];
-    this.#mostInASecond = Math.max(this.#mostInASecond, this.#openings.length);
+    this.#openedMs = nowMs;
   }
 }
 

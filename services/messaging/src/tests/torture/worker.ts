@@ -5,7 +5,7 @@ import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HistoryWriter } from '../history/history-writer.ts';
 import type { History } from '../history/history.ts';
-import { TorturedDevice, type ConnectCounts, type DeviceSettings } from './tortured-device.ts';
+import { TorturedDevice, type DeviceSettings } from './tortured-device.ts';
 
 export interface WorkerSettings {
   readonly name: string;
@@ -29,7 +29,6 @@ export type Report =
         name: string;
         counts: [string, number][];
         waiting: number;
-        connects: ConnectCounts;
       }[];
     };
 
@@ -65,7 +64,6 @@ async function obey(order: Order): Promise<void> {
         devices: devices.map((device, n) => ({
           name: names[n]!,
           ...device.progress(),
-          connects: device.connects(),
         })),
       });
     case 'end':

@@ -1,4 +1,10 @@
-import { connect, memoryStorage, type Client, type ReceivedMessage } from '@sanctum/client';
+import {
+  connect,
+  memoryStorage,
+  type Client,
+  type ReceivedMessage,
+  type WebSocketConstructor,
+} from '@sanctum/client';
 import { KeyRing, newSecret, webCryptoCipher } from '@sanctum/client/webcrypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -27,7 +33,8 @@ async function open(userId: string, keys: KeyRing, storage = memoryStorage()): P
     storage,
     cipher: webCryptoCipher({ keys, storage }),
     begin: 'start',
-    WebSocket,
+    // Node's own where there is one.
+    WebSocket: (globalThis.WebSocket as WebSocketConstructor | undefined) ?? WebSocket,
   });
   clients.push(client);
   return client;
