@@ -20,7 +20,7 @@ import type { Config } from './config.ts';
 import { Fault } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { ControlWatch, type Pausable } from './operations/control-watch.ts';
+import { ControlWatch, type OperatorStateLog, type Pausable } from './operations/control-watch.ts';
 import { Fleet } from './operations/fleet.ts';
 import { PipelineHistory } from './operations/pipeline-history.ts';
 import { PipelineWatch } from './operations/pipeline-watch.ts';
@@ -47,6 +47,8 @@ export interface AdminDeps {
   readonly pool: PostgresPool;
   /** For pauses and revocations: nobody's slow question may hold them up. */
   readonly controlPool: PostgresPool;
+  /** A test's way to what operators have decided; else what Postgres says. */
+  readonly operatorState?: ((log: OperatorStateLog) => OperatorStateLog) | undefined;
   readonly payloadLimitBytes: number;
   readonly publisher: BusPublisher;
   readonly subscriber: BusSubscriber;
@@ -79,7 +81,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
   // ── What operators have decided ──
   const operatorLog = new PostgresOperatorLog(deps.controlPool);
   const controls = new ControlWatch({
-    log: operatorLog,
+    log: deps.operatorState?.(operatorLog) ?? operatorLog,
     clock,
     logger: log,
     metrics,

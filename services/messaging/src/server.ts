@@ -30,6 +30,7 @@ import { Intake } from './intake/intake.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { BackgroundJobs } from './operations/background-jobs.ts';
+import type { OperatorStateLog } from './operations/control-watch.ts';
 import { LogClock } from './operations/log-clock.ts';
 import { LoopWatch } from './operations/loop-watch.ts';
 import { PathProbe, probeConversationId } from './operations/path-probe.ts';
@@ -58,6 +59,7 @@ export interface Overrides {
   readonly intakeLog?: (log: IntakeLog) => IntakeLog;
   readonly dispatchLog?: (log: DispatchLog) => DispatchLog;
   readonly publisher?: (publisher: BusPublisher) => BusPublisher;
+  readonly operatorState?: (log: OperatorStateLog) => OperatorStateLog;
   readonly clock?: Clock;
 }
 
@@ -251,6 +253,7 @@ export async function startServer(
 
   // ── What operators see and do ──
   const admin = makeAdmin({
+    operatorState: overrides.operatorState,
     config,
     clock,
     log,
