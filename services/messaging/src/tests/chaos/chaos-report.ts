@@ -32,10 +32,11 @@ export class ChaosReport {
 }
 
 const TESTS = 'services/messaging/src/tests';
-/** The service and the harness. Scenarios count one by one. */
+/** The service, the client's rule and the harness. Scenarios count one by one. */
 const SERVICE = fingerprintOf(
   [
-    ...['packages/client/src', 'packages/protocol/src', 'services/messaging/src'],
+    ...['ack-counter', 'cursor-book', 'cursor-rule'].map((file) => `packages/client/src/${file}.ts`),
+    ...['packages/protocol/src', 'services/messaging/src'],
     ...['chaos', 'history', 'support'].map((folder) => `${TESTS}/${folder}`),
   ],
   { skips: ['tests', 'scenarios'] },

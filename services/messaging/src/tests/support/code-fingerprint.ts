@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = new URL('../../../../../', import.meta.url);
 
 /**
- * The sources in these folders (from the root of the workspace) in one word, tests aside: what a report was made
- * with. `skips` names folders within them that take no part.
+ * The sources in these folders, and these files (from the root of the workspace), in one word, tests aside: what a
+ * report was made with. `skips` names folders within them that take no part.
  */
 export function fingerprintOf(
-  folders: readonly string[],
+  places: readonly string[],
   { skips = [] }: { readonly skips?: readonly string[] } = {},
 ): string {
-  const files = folders.flatMap((folder) => {
-    const path = fileURLToPath(new URL(folder, ROOT));
+  const files = places.flatMap((place) => {
+    const path = fileURLToPath(new URL(place, ROOT));
+    if (statSync(path).isFile()) return [path];
     return readdirSync(path, { recursive: true })
       .map((file) => String(file))
       .filter((file) => !skips.some((skipped) => file.startsWith(`${skipped}/`)))
