@@ -60,62 +60,53 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   #status: Status = { state: 'idle' };
 
   private constructor(settings: ClientSettings<Tx>, places: Awaited<ReturnType<typeof loadPlaces>>) {
-    const { token, fetch, clock, storage, cipher, userId, baseUrl, WebSocket, subscribe } = settings;
+    const { token, clock, baseUrl, cipher, userId, subscribe } = settings;
     const { signal } = this.#stop;
     const { ages } = places;
-    const tokens = new TokenSource(token, clock, signal);
     const listeners = this.#listeners;
     this.#settings = settings;
     this.userId = userId;
     this.#hasStarted = places.started;
     this.#ended = new Promise((resolve) => (this.#end = resolve));
+    const tokens = new TokenSource(token, clock, signal);
     const book = (this.#book = new CursorBook(places.snapshot));
-    const http = (this.#http = new Http({ baseUrl, tokens, fetch, clock, signal }));
-    this.#opener = new MessageOpener(cipher, userId);
-    this.#outbox = new Outbox({
-      userId,
-      cipher,
-      storage,
-      http,
-      clock,
+    const http = (this.#http = new Http({ ...settings, tokens, signal }));
+    const opener = (this.#opener = new MessageOpener(cipher, userId));
+    /** What all parts stand on; each takes what it needs. */
+    const base = {
+      ...settings,
+      tokens,
       signal,
+      listeners,
+      ages,
+      book,
+      http,
+      opener,
+      surplus: () => this.#inbox.surplus(),
+    };
+    this.#outbox = new Outbox({
+      ...base,
       onChange: (message) => listeners.tell('outgoing', message),
       onLoginOver: (error) => this.#halt(error),
     });
     this.#inbox = new Inbox({
-      book,
-      storage,
-      listeners,
-      opener: this.#opener,
-      clock,
-      signal,
+      ...base,
       settle: (message, tx) => this.#outbox.settle(message, tx),
-      ages,
       onRoom: () => this.#connection.roomMade(),
     });
     this.#deadLetters = new DeadLetters({
-      book,
-      ages,
-      http,
-      clock,
-      signal,
+      ...base,
       onMessage: (frame) => void this.#inbox.take(frame),
       onForgotten: (conversationId) => this.#inbox.storePlace(conversationId),
-      hasRoom: () => this.#inbox.surplus() === 0,
     });
     this.#subscriptions = new Subscriptions({
-      book,
+      ...base,
       mode: subscribe,
-      clock,
       voidCursor: (conversationId) => this.#voidCursors(conversationId, 'cursor_ahead'),
     });
     this.#connection = new Connection({
-      WebSocket,
+      ...base,
       url: `${baseUrl.replace(/^http/, 'ws')}/ws`,
-      userId,
-      tokens,
-      clock,
-      book,
       hello: () => this.#hello(),
       onFrame: (frame) => this.#take(frame),
       onReady: (link) => {
@@ -123,9 +114,7 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
         this.#setStatus({ state: 'online', caughtUp: false });
         this.#subscriptions.begin(link);
       },
-      surplus: () => this.#inbox.surplus(),
       onStatus: (status) => this.#setStatus(status),
-      signal,
     });
   }
 

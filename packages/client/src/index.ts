@@ -13,6 +13,7 @@ export * from './conversations.ts';
 export { CursorBook, type CursorSnapshot, type Effect } from './cursor-book.ts';
 export * from './cursor-rule.ts';
 export type { Events, Listener } from './listeners.ts';
+export { reseatsOf } from './overlap.ts';
 export type * from './receiving/events.ts';
 export type { History, HistoryOptions } from './receiving/history.ts';
 export { SanctumError, type LocalErrorCode, type SanctumErrorCode } from './sanctum-error.ts';

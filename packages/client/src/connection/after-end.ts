@@ -20,9 +20,9 @@ export function afterEnd(end: LinkEnd, { isRenewable }: { isRenewable: boolean }
     case 'broken':
       return stop('protocol_broken', `the server broke the protocol: ${end.detail}`);
     case 'fault':
-      return { action: 'retry', floorMs: 0, renew: false, why: 'a fault in delivery' };
+      return retry('a fault in delivery');
     case 'silent':
-      return { action: 'retry', floorMs: 0, renew: false, why: 'silence' };
+      return retry('silence');
     case 'closed':
       return afterClose(end, isRenewable);
   }
@@ -33,9 +33,13 @@ function afterClose({ code, hintMs }: LinkEnd & { kind: 'closed' }, isRenewable:
   const floorMs = Math.max(hintMs, retryFloorMs(code));
   const action = closeAction(code);
   if (action === 'retry' || (action === 'refresh_token' && isRenewable)) {
-    return { action: 'retry', floorMs, renew: action === 'refresh_token', why };
+    return retry(why, { floorMs, renew: action === 'refresh_token' });
   }
-  return action === 'stop_bug' ? stop('protocol_broken', why) : stop('login_required', why);
+  return stop(action === 'stop_bug' ? 'protocol_broken' : 'login_required', why);
+}
+
+export function retry(why: string, { floorMs = 0, renew = false } = {}): Next {
+  return { action: 'retry', floorMs, renew, why };
 }
 
 function stop(code: 'closed' | 'protocol_broken' | 'login_required', message: string): Next {

@@ -1,11 +1,12 @@
 import type { HelloFrame, ServerFrame } from '@sanctum/protocol';
 import { fullJitterMs } from '../backoff.ts';
 import { sleep, type Clock } from '../clock.ts';
-import type { CursorBook, Effect } from '../cursor-book.ts';
+import type { CursorBook, CursorSnapshot, Effect } from '../cursor-book.ts';
+import { reseatsOf } from '../overlap.ts';
 import type { Status } from '../receiving/events.ts';
 import { SanctumError, sanctumError } from '../sanctum-error.ts';
 import type { TokenSource } from '../token-source.ts';
-import { afterEnd, type Next } from './after-end.ts';
+import { afterEnd, retry, type Next } from './after-end.ts';
 import { Link, type LinkEnd } from './link.ts';
 import { Pause } from './pause.ts';
 import { Renewal } from './renewal.ts';
@@ -62,6 +63,8 @@ export class Connection {
   #pausing: Pause | undefined;
   /** The token that was used last. */
   #token: string | undefined;
+  /** The book as of the last hello. */
+  #said: CursorSnapshot | undefined;
   #whenRoom: () => void = () => undefined;
   #failures = 0;
 
@@ -171,14 +174,14 @@ export class Connection {
   }
 
   #open(token: string): Link {
-    const { WebSocket, url, clock, book, surplus } = this.#options;
+    const { book, hello } = this.#options;
     const link = (this.#pending = new Link({
-      WebSocket,
-      url,
-      clock,
-      hello: () => book.helloFrames({ ...this.#options.hello(), token }),
+      ...this.#options,
+      hello: () => {
+        this.#said = book.snapshot();
+        return book.helloFrames({ ...hello(), token });
+      },
       onFrame: (from, frame) => this.#take(from, frame, token),
-      surplus,
     }));
     this.#tell({ state: 'connecting' });
     return link;
@@ -207,20 +210,25 @@ export class Connection {
     if (frame.type === 'error' && frame.id === undefined && /^token|^revoked/.test(frame.code)) {
       session.renewal.refused();
     }
-    if (frame.type === 'ready') this.#options.onReady(link);
+    if (frame.type === 'ready') {
+      const { book, onReady } = this.#options;
+      for (const { conversationId, cursor } of reseatsOf(this.#said!, book)) {
+        session.repairs.fault(conversationId, cursor);
+      }
+      onReady(link);
+    }
   }
 
   /** A connection is ready: from now on it is the one that counts, and an older one is done. */
   #welcome(link: Link, ready: ServerFrame & { type: 'ready' }, token: string): void {
-    const { userId, tokens, clock, book } = this.#options;
+    const { userId, book } = this.#options;
     if (ready.user_id !== userId) {
-      const detail = 'the token is not of `userId`';
-      return link.finish({ kind: 'broken', detail });
+      return link.finish({ kind: 'broken', detail: 'the token is not of `userId`' });
     }
     this.#session?.link.finish({ kind: 'left' });
     this.#session = {
       link,
-      renewal: new Renewal(link, { ready, token, tokens, clock }),
+      renewal: new Renewal(link, { ...this.#options, ready, token }),
       repairs: new Repairs(link, book),
     };
   }
@@ -229,5 +237,5 @@ export class Connection {
 function afterNoToken(error: unknown): Next {
   const { message, retryable, code } = sanctumError(error, 'login_required', 'there is no token');
   if (!retryable) return { action: 'stop', error: new SanctumError(code, message, { cause: error }) };
-  return { action: 'retry', floorMs: 0, renew: true, why: message };
+  return retry(message, { renew: true });
 }

@@ -1,3 +1,4 @@
+import type { ServerFrame } from '@sanctum/protocol';
 import { expect, test } from 'vitest';
 import { A, B, device, message, seated, type Device } from '../tests/device.ts';
 import { settle } from '../tests/manual-clock.ts';
@@ -101,16 +102,6 @@ test('an older socket that goes on is no reason to be told that the client is of
 
 test('removed and added again while two sockets overlap: begins where it came back', async () => {
   const { client, network, old, taken } = await moving();
-  const member = (change: 'added' | 'removed', members_version: number, head: number) =>
-    ({
-      type: 'member',
-      conversation_id: A,
-      change,
-      user_id: 'alice',
-      seq: head + 1,
-      head,
-      members_version,
-    }) as const;
   old.serve(seated(A, 3), message(A, 4), member('removed', 5, 4), member('added', 6, 9), message(A, 10));
   const next = network.last;
   next.welcome();
@@ -118,6 +109,91 @@ test('removed and added again while two sockets overlap: begins where it came ba
   next.serve(member('removed', 5, 4), member('added', 6, 9), message(A, 10), message(A, 11));
   await settle();
   expect(taken).toEqual(['4', '10', '11']);
+  await client.close();
+});
+
+/** What the old socket tells of A: its last `seq` is the head. */
+function member(change: 'added' | 'removed', members_version: number, head: number): ServerFrame {
+  return {
+    type: 'member',
+    conversation_id: A,
+    change,
+    user_id: 'alice',
+    seq: head + 1,
+    head,
+    members_version,
+  };
+}
+
+function refused(id: string | number | undefined): ServerFrame {
+  return {
+    type: 'subscribed',
+    ...(id !== undefined && { id }),
+    conversations: [{ conversation_id: A, status: 'error', code: 'conversation_not_found' }],
+  };
+}
+
+test('added on the old socket alone, and removed since: the new one is asked, and it is forgotten', async () => {
+  const { client, network, clock, old } = await moving();
+  old.serve(member('added', 4, 7), message(A, 8));
+  const next = network.last;
+  next.welcome();
+  expect(next.sentOf('subscribe')).toMatchObject([{ conversations: [{ conversation_id: A, after: 8 }] }]);
+  next.serve(refused(next.sentOf('subscribe')[0]?.id));
+  expect(next.isClosed).toBe(false);
+  next.drop();
+  await clock.advance(1000);
+  network.last.accept();
+  expect(network.last.sentOf('hello')[0]?.cursors).toBeUndefined();
+  await client.close();
+});
+
+test('removed on the old socket, added again before the new one said hello: nothing is missed', async () => {
+  const one = await device();
+  const old = one.network.last;
+  old.welcome();
+  old.serve(seated(A, 36), message(A, 37), SENT_ON);
+  await one.clock.advance(100);
+  const next = one.network.last;
+  next.accept();
+  old.serve(member('removed', 5, 37));
+  next.welcome();
+  // It goes on from the cursor of its hello.
+  next.serve(message(A, 38));
+  const [{ id, conversations } = {}] = next.sentOf('subscribe');
+  expect(conversations).toEqual([{ conversation_id: A, after: 37 }]);
+  next.serve(seated(A, 37, id), message(A, 38), message(A, 39));
+  await settle();
+  expect([one.taken, next.isClosed]).toEqual([['37', '38', '39'], false]);
+  await one.client.close();
+});
+
+test('set back on the old socket by the application: the new one sends what was asked for', async () => {
+  const one = await device();
+  const old = one.network.last;
+  old.welcome();
+  old.serve(seated(A, 8), message(A, 9), SENT_ON);
+  await one.clock.advance(100);
+  const next = one.network.last;
+  next.accept();
+  const asked = one.client.subscribe(A, { after: 5 });
+  await settle();
+  old.serve(seated(A, 5, old.sentOf('subscribe')[0]?.id), message(A, 6));
+  await asked;
+  next.welcome();
+  const [{ id, conversations } = {}] = next.sentOf('subscribe');
+  expect(conversations).toEqual([{ conversation_id: A, after: 6 }]);
+  next.serve(seated(A, 6, id), message(A, 7), message(A, 8));
+  await settle();
+  expect(one.taken).toEqual(['9', '6', '7', '8']);
+  await one.client.close();
+});
+
+test('an epoch that was raised in between: a reset follows, and nothing is asked for with old cursors', async () => {
+  const { client, network, old } = await moving();
+  old.serve(member('added', 4, 7), message(A, 8));
+  network.last.welcome({ epoch: 2 });
+  expect(network.last.sentOf('subscribe')).toEqual([]);
   await client.close();
 });
 

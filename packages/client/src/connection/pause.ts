@@ -7,29 +7,36 @@ export const WOKEN_PAUSE_MIN_MS = 1000;
 export class Pause {
   readonly over: Promise<void>;
   readonly #clock: Clock;
-  readonly #beganAtMs: number;
-  readonly #leastMs: number;
+  readonly #earliestMs: number;
+  #endMs: number;
   #timer: Timer | undefined;
   #finish: () => void = () => undefined;
 
   constructor(clock: Clock, { lengthMs, floorMs }: { lengthMs: number; floorMs: number }) {
     this.#clock = clock;
-    this.#beganAtMs = clock.monotonic();
-    this.#leastMs = Math.min(lengthMs, Math.max(floorMs, WOKEN_PAUSE_MIN_MS));
+    const beganAtMs = clock.monotonic();
+    this.#endMs = beganAtMs + lengthMs;
+    this.#earliestMs = beganAtMs + Math.max(floorMs, WOKEN_PAUSE_MIN_MS);
     this.over = new Promise((resolve) => (this.#finish = resolve));
-    this.#timer = clock.setTimer(lengthMs, this.#finish);
+    this.#wait();
   }
 
   /** The network may be back. */
   cutShort(): void {
-    this.#timer?.cancel();
-    const leftMs = this.#beganAtMs + this.#leastMs - this.#clock.monotonic();
-    if (leftMs <= 0) this.#finish();
-    else this.#timer = this.#clock.setTimer(leftMs, this.#finish);
+    this.#endMs = Math.min(this.#endMs, this.#earliestMs);
+    this.#wait();
   }
 
   end(): void {
+    this.#endMs = 0;
+    this.#wait();
+  }
+
+  /** A timer may fire some milliseconds early: Node counts from when its loop last looked at the clock. */
+  #wait(): void {
     this.#timer?.cancel();
-    this.#finish();
+    const leftMs = this.#endMs - this.#clock.monotonic();
+    if (leftMs > 0) this.#timer = this.#clock.setTimer(leftMs, () => this.#wait());
+    else this.#finish();
   }
 }

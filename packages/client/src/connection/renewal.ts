@@ -41,9 +41,9 @@ export class Renewal {
     this.#schedule(expiresAt);
   }
 
-  /** The server refused it; the old one is still in force. */
+  /** There is no new one, or the server refused it; the old one is still in force. */
   refused(): void {
-    this.#again();
+    this.#after(fullJitterMs(this.#clock, { ...BACKOFF, failures: this.#failures++, floorMs: PAUSE_MIN_MS }));
   }
 
   #schedule(expiresAt: string): void {
@@ -51,10 +51,6 @@ export class Renewal {
     // A time that cannot be read is left to the server: it closes with 4401.
     if (!Number.isFinite(lifeMs)) return;
     this.#after(Math.max(PAUSE_MIN_MS, lifeMs - MARGIN_MS, lifeMs * SHARE_OF_LIFE));
-  }
-
-  #again(): void {
-    this.#after(fullJitterMs(this.#clock, { ...BACKOFF, failures: this.#failures++, floorMs: PAUSE_MIN_MS }));
   }
 
   #after(delayMs: number): void {
@@ -67,7 +63,7 @@ export class Renewal {
       this.#token = await this.#tokens.renew(this.#token);
       this.#link.send({ type: 'auth', token: this.#token });
     } catch {
-      this.#again();
+      this.refused();
     }
   }
 }

@@ -19,8 +19,8 @@ export interface DeadLettersOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onMessage: (frame: MessageFrame) => void;
-  /** Whether the application keeps up. Else the rest is left to the next round. */
-  readonly hasRoom: () => boolean;
+  /** How many frames wait for the application beyond what fits: meanwhile the rest is left to the next round. */
+  readonly surplus: () => number;
   /** The ranges of a conversation changed otherwise. */
   readonly onForgotten: (conversationId: string) => void;
 }
@@ -57,11 +57,11 @@ export class DeadLetters {
   }
 
   async #askFor(conversationId: string, ranges: readonly SeqRange[]): Promise<void> {
-    const { book, http, hasRoom, onMessage } = this.#options;
+    const { book, http, surplus, onMessage } = this.#options;
     let pages = 0;
     for (const [from, to] of ranges) {
       let after = from - 1;
-      while (after < to && pages++ < PAGES_MAX && hasRoom()) {
+      while (after < to && pages++ < PAGES_MAX && surplus() === 0) {
         const page = await readPage(http, conversationId, { after, limit: to - after });
         // A reset came meanwhile, or is about to: these places name other messages.
         if (page.epoch !== book.epoch) return;

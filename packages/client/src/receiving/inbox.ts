@@ -206,8 +206,7 @@ export class Inbox<Tx extends StorageTransaction> {
       }
       case 'joined':
       case 'left': {
-        const { head } = effect.frame;
-        const change = effect.kind === 'joined' ? 'added' : 'removed';
+        const { head, change } = effect.frame;
         return listeners.call('member', { conversationId, change, head }, tx);
       }
       case 'reset':

@@ -24,7 +24,7 @@ export class MessageOpener<Tx extends StorageTransaction> {
 
   async open(frame: MessageFrame, late = false): Promise<OpenedMessage<Tx>> {
     const sealed = sealedOf(frame.payload);
-    const sender = senderOf(frame.payload);
+    const sender = textOf(fieldsOf(frame.payload).sender);
     const base = {
       conversationId: frame.conversation_id,
       seq: frame.seq,
@@ -75,19 +75,14 @@ export function contextOf({
 /** An operator's row may hold anything: what is not as it should be is not there. */
 function sealedOf(payload: unknown): Sealed | undefined {
   const { ciphertext, encryption } = fieldsOf(payload);
-  const bytes = typeof ciphertext === 'string' ? decodeBase64(ciphertext) : undefined;
+  const bytes = decodeBase64(textOf(ciphertext) ?? '-');
   if (bytes === undefined) return undefined;
   const { scheme, key_id: keyId } = fieldsOf(encryption);
-  return {
-    ciphertext: bytes,
-    scheme: typeof scheme === 'string' ? scheme : '',
-    keyId: typeof keyId === 'string' ? keyId : undefined,
-  };
+  return { ciphertext: bytes, scheme: textOf(scheme) ?? '', keyId: textOf(keyId) };
 }
 
-function senderOf(payload: unknown): string | undefined {
-  const { sender } = fieldsOf(payload);
-  return typeof sender === 'string' ? sender : undefined;
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> {

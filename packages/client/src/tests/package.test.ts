@@ -44,6 +44,7 @@ test('exports no cipher that does nothing, and no way around one', () => {
     'above',
     'connect',
     'memoryStorage',
+    'reseatsOf',
     'seatedAt',
     'step',
   ]);

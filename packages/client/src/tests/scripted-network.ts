@@ -47,9 +47,9 @@ export class ScriptedSocket implements WebSocketLike {
     this.#tell('open');
   }
 
-  /** Accepts it, and says ready. */
+  /** Accepts it, unless that was done, and says ready. */
   welcome(fields: Partial<ServerFrame & { type: 'ready' }> = {}): void {
-    this.accept();
+    if (this.readyState !== 1) this.accept();
     this.serve({
       type: 'ready',
       connection_id: 'c',

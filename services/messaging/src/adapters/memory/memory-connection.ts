@@ -8,8 +8,8 @@ export function connectionLost(): Fault {
 }
 
 /**
- * A connection to a server in memory: commands take time, and one whose reply was under way when the connection
- * broke has been done and fails all the same.
+ * A connection to a server in memory: commands take time but keep their order, and so do replies; one whose reply
+ * was under way when the connection broke has been done and fails all the same.
  */
 export class MemoryConnection {
   readonly #clock: Clock;
@@ -21,6 +21,8 @@ export class MemoryConnection {
   #lostAt: number | undefined;
   #reachable = true;
   #closed = false;
+  /** When the last command arrives, and the last reply: what is sent later overtakes neither. */
+  readonly #arrivals = { command: 0, reply: 0 };
 
   constructor(options: { readonly clock: Clock; readonly latencyMs: () => number; readonly up: boolean }) {
     this.#clock = options.clock;
@@ -81,6 +83,7 @@ export class MemoryConnection {
   restore(): void {
     if (this.#up || !this.#reachable || this.#closed) return;
     this.#up = true;
+    this.#arrivals.command = this.#arrivals.reply = 0;
     this.#broken = breakable();
     for (const listener of this.#onReady) listener();
   }
@@ -88,16 +91,21 @@ export class MemoryConnection {
   /** Sends a command, has the server do it, brings back the reply. */
   async call<T>(command: () => T | Promise<T>): Promise<T> {
     const { signal } = this.#broken;
-    await this.#travel(signal);
+    await this.#travel('command', signal);
     if (!this.#up || signal.aborted) throw connectionLost();
     const reply = await command();
-    await this.#travel(signal);
+    await this.#travel('reply', signal);
     if (signal.aborted) throw connectionLost();
     return reply;
   }
 
-  #travel(signal: AbortSignal): Promise<void> {
-    const delayMs = this.#latencyMs();
+  #travel(what: 'command' | 'reply', signal: AbortSignal): Promise<void> {
+    const now = this.#clock.monotonic();
+    const before = this.#arrivals[what];
+    const latencyMs = this.#latencyMs();
+    // Behind the one before it by more than rounding may take away.
+    const delayMs = before > now ? Math.max(latencyMs, before - now + 1e-6) : latencyMs;
+    this.#arrivals[what] = now + delayMs;
     return delayMs === 0 ? Promise.resolve() : this.#clock.sleep(delayMs, signal);
   }
 }

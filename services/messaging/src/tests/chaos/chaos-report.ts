@@ -39,7 +39,7 @@ const SERVICE = fingerprintOf(
     ...['packages/protocol/src', 'services/messaging/src'],
     ...['chaos', 'history', 'support'].map((folder) => `${TESTS}/${folder}`),
   ],
-  { skips: ['tests', 'scenarios'] },
+  { skips: ['tests', 'scenarios', 'adapters/memory'] },
 );
 
 /** What a scenario is played with, in one word: the service, the harness, and the scenario's own words. */

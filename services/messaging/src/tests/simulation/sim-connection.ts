@@ -1,4 +1,4 @@
-import { AckCounter, CursorBook, type Effect } from '@sanctum/client';
+import { AckCounter, CursorBook, type CursorSnapshot, type Effect, reseatsOf } from '@sanctum/client';
 import { type HelloFrame, parseCloseReason, type ServerFrame, type SubscribeItem } from '@sanctum/protocol';
 import type { Timer } from '../../clock.ts';
 import type { UnstampedEvent } from '../history/history.ts';
@@ -43,8 +43,9 @@ export class SimConnection {
   #acks: AckCounter | undefined;
   #ackTimer: Timer | undefined;
   #requests = 0;
-  /** Conversations that this connection began above the device's cursor. */
-  readonly #reseats: Effect[] = [];
+  /** To be subscribed to again, and from where: the device's other connection has moved its cursor. */
+  readonly #reseats = new Map<string, number>();
+  #said: CursorSnapshot | undefined;
   #isOver = false;
 
   constructor(
@@ -78,6 +79,7 @@ export class SimConnection {
   open(): void {
     if (!this.pod.accept(this.socket, this.#owner.userId)) return this.#closed(ABNORMAL, undefined);
     const { withoutCursor, credit } = this.#owner;
+    this.#said = this.#book.snapshot();
     const [hello, ...further] = this.#book.helloFrames({ without_cursor: withoutCursor, credit });
     this.#noteHello(hello);
     for (const frame of [hello, ...further]) this.socket.sendText(JSON.stringify(frame));
@@ -125,25 +127,33 @@ export class SimConnection {
     if (frame.type === 'ready') {
       this.#acks = new AckCounter(frame.credit);
       this.isReady = true;
+      this.#noteReseats(reseatsOf(this.#said!, this.#owner.book));
       this.#owner.ready(this);
     }
     this.#acks?.receive(frame.type, this.heardAt);
     this.#scheduleAck();
     if (frame.type === 'subscribed' && frame.id !== undefined) this.isAsking = false;
     // Asked for without a cursor that the device's other connection has set meanwhile.
-    if (frame.type === 'subscribed' && merged !== effects) this.#reseats.push(...merged.filter(isFault));
+    if (frame.type === 'subscribed' && merged !== effects) this.#noteReseats(merged.filter(isFault));
     this.#reseat();
     if (frame.type === 'caught_up') this.#owner.caughtUp();
     if (frame.type === 'goaway') this.#owner.goaway(frame.reconnect_after_ms);
     if (effects.some(isFault)) this.#owner.fault();
   }
 
+  #noteReseats(places: Iterable<{ readonly conversationId: string; readonly cursor?: number }>): void {
+    for (const { conversationId, cursor } of places) {
+      const after = this.#owner.book.cursorOf(conversationId) ?? cursor;
+      if (after !== undefined) this.#reseats.set(conversationId, after);
+    }
+  }
+
   #reseat(): void {
     if (this.isAsking) return;
-    const conversationId = this.#reseats.shift()?.conversationId;
-    const cursor = conversationId === undefined ? undefined : this.#owner.book.cursorOf(conversationId);
-    if (conversationId === undefined || cursor === undefined) return;
-    this.subscribe({ conversation_id: conversationId, after: cursor });
+    for (const [conversationId, after] of this.#reseats) {
+      this.#reseats.delete(conversationId);
+      return this.subscribe({ conversation_id: conversationId, after });
+    }
   }
 
   #scheduleAck(): void {
