@@ -75,10 +75,10 @@ export class SoakChurn {
     await Promise.all(this.#work);
   }
 
-  /** Begins `act` at even intervals; one that takes long does not hold up the next. */
+  /** Begins `act` so often: one that takes long does not hold up the next, and what is late is made up for. */
   async #every(ms: number, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(ms, undefined, { signal }).catch(() => undefined);
+    for (let dueAt = performance.now() + ms; !signal.aborted; dueAt += ms) {
+      await sleep(Math.max(0, dueAt - performance.now()), undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       const work = act()
         .catch((error: unknown) => this.#ledger.violate('connection', String(error)))
