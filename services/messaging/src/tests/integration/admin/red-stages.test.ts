@@ -4,12 +4,11 @@ import {
   pipelineHistory,
   type StageName,
 } from '@sanctum/protocol/admin';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { Fault } from '../../../errors.ts';
 import type { BusPublisher, DispatchLog } from '../../../ports.ts';
 import { eventually } from '../../support/eventually.ts';
-import type { Pod } from '../../support/pod.ts';
-import { Scene } from '../../support/scene.ts';
+import { type PodSettings, Scene } from '../../support/scene.ts';
 import { ownPostgres, ownRedis } from '../../support/servers.ts';
 import { operatorOf, type Operator } from './admin-scene.ts';
 
@@ -30,23 +29,30 @@ async function untilRed(operator: Operator, red: StageName[], withinMs = RED_WIT
   }, withinMs);
 }
 
-describe('a store that is away is red, and nobody who waits for it', () => {
-  let operator: Operator;
-  let scene: Scene;
-  let redis: Awaited<ReturnType<typeof ownRedis>>;
-  let postgres: Awaited<ReturnType<typeof ownPostgres>>;
+interface Stage {
+  readonly scene: Scene;
+  readonly operator: Operator;
+}
 
-  beforeAll(async () => {
-    [redis, postgres] = await Promise.all([ownRedis(), ownPostgres()]);
-    scene = await Scene.begin({ databaseUrl: postgres.url, redisUrl: redis.url });
-    operator = await operatorOf(await scene.pod());
-  });
-  afterAll(async () => {
-    operator.close();
-    await scene.end();
-  });
+/** A pod and its operator, until the end of the test. */
+async function begin(
+  { onTestFinished }: TestContext,
+  options: PodSettings & { readonly servers?: Parameters<typeof Scene.begin>[0] } = {},
+): Promise<Stage> {
+  const scene = await Scene.begin(options.servers);
+  onTestFinished(() => scene.end());
+  const operator = await operatorOf(await scene.pod(options));
+  onTestFinished(() => operator.close());
+  return { scene, operator };
+}
 
-  it('Redis, then Postgres; each is green again when it is back', async () => {
+// They wait more than they work: side by side, each on a scene of its own.
+describe.concurrent('the red stage is the failed one', () => {
+  it('a store that is away, and nobody who waits for it: Redis, then Postgres; green again when it is back', async (context) => {
+    const [redis, postgres] = await Promise.all([ownRedis(), ownPostgres()]);
+    const { operator } = await begin(context, {
+      servers: { databaseUrl: postgres.url, redisUrl: redis.url },
+    });
     await untilRed(operator, []);
     await redis.stop();
     const withoutRedis = await untilRed(operator, ['stream']);
@@ -66,16 +72,9 @@ describe('a store that is away is red, and nobody who waits for it', () => {
     await postgres.restart();
     await untilRed(operator, []);
   });
-});
 
-describe('a stage that fails is red', () => {
-  let scene: Scene;
-  let pod: Pod;
-  let operator: Operator;
-  const failing = { dispatcher: false, consumer: false };
-
-  beforeAll(async () => {
-    scene = await Scene.begin();
+  it('the consumer, whose broadcasts fail; the dispatcher, whose rounds fail', async (context) => {
+    const failing = { dispatcher: false, consumer: false };
     const dispatchLog = (log: DispatchLog): DispatchLog =>
       new Proxy(log, {
         get(target, name) {
@@ -90,52 +89,38 @@ describe('a stage that fails is red', () => {
           ? refuse()
           : bus.publish(messages),
     });
-    pod = await scene.pod({ overrides: { dispatchLog, publisher } });
-    operator = await operatorOf(pod);
-  });
-  afterAll(async () => {
-    operator.close();
-    await scene.end();
-  });
-
-  it('the consumer, whose broadcasts fail', async () => {
+    const { operator } = await begin(context, { overrides: { dispatchLog, publisher } });
     await untilRed(operator, []);
     failing.consumer = true;
     await untilRed(operator, ['consumer']);
     failing.consumer = false;
     await untilRed(operator, []);
-  });
 
-  it('the dispatcher, whose rounds fail', async () => {
     failing.dispatcher = true;
     await untilRed(operator, ['dispatcher']);
     failing.dispatcher = false;
     await untilRed(operator, []);
-  });
 
-  it('and the last minutes are there to be drawn', async () => {
+    // And the last minutes are there to be drawn.
     const history = pipelineHistory.parse(await operator.get<PipelineHistory>('/pipeline/history?minutes=5'));
     expect(history.points.length).toBeGreaterThan(3);
     expect(Math.max(...history.points.map(({ dispatched }) => dispatched))).toBeGreaterThan(0);
     expect(Math.max(...history.points.map(({ errors }) => errors))).toBeGreaterThan(0);
   });
-});
 
-it('a consumer that has fallen silent is red, and one that is switched off is not', async () => {
-  const scene = await Scene.begin();
-  const operator = await operatorOf(await scene.pod({ env: { CONSUMER_ENABLED: 'false' } }));
-  const { stages } = await untilRed(operator, []);
-  expect(stages.find(({ name }) => name === 'consumer')).toMatchObject({ health: 'off' });
-  // What a pod that was killed leaves behind: it spoke last a while ago, and said no goodbye.
-  await scene.sql(
-    `INSERT INTO messaging.pod_figures (instance, seen_at, figures)
-     SELECT id, now() - INTERVAL '10 seconds',
-       figures || jsonb_build_object('instance', id, 'name', 'killed', 'consumer', true)
-     FROM messaging.pod_figures, gen_random_uuid() id`,
-  );
-  const { stages: after, pods } = await untilRed(operator, ['consumer']);
-  expect(after.find(({ name }) => name === 'consumer')!.cause).toMatch(/gone: killed/);
-  expect(pods.map(({ state }) => state).sort()).toEqual(['gone', 'ready']);
-  operator.close();
-  await scene.end();
+  it('a consumer that has fallen silent, and none that is switched off', async (context) => {
+    const { scene, operator } = await begin(context, { env: { CONSUMER_ENABLED: 'false' } });
+    const { stages } = await untilRed(operator, []);
+    expect(stages.find(({ name }) => name === 'consumer')).toMatchObject({ health: 'off' });
+    // What a pod that was killed leaves behind: it spoke last a while ago, and said no goodbye.
+    await scene.sql(
+      `INSERT INTO messaging.pod_figures (instance, seen_at, figures)
+       SELECT id, now() - INTERVAL '10 seconds',
+         figures || jsonb_build_object('instance', id, 'name', 'killed', 'consumer', true)
+       FROM messaging.pod_figures, gen_random_uuid() id`,
+    );
+    const { stages: after, pods } = await untilRed(operator, ['consumer']);
+    expect(after.find(({ name }) => name === 'consumer')!.cause).toMatch(/gone: killed/);
+    expect(pods.map(({ state }) => state).sort()).toEqual(['gone', 'ready']);
+  });
 });

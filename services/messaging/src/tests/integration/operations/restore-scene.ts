@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { expect, onTestFinished } from 'vitest';
+import { expect, type TestContext } from 'vitest';
 import { CallRecorder } from '../../history/call-recorder.ts';
 import type { History, HistoryEvent } from '../../history/history.ts';
 import { StampedHistory } from '../../history/history-writer.ts';
@@ -30,7 +30,8 @@ export class RestoreScene {
   #http: HttpClient | undefined;
   #connections = 0;
 
-  constructor(redisUrl: string) {
+  /** Ends with the test. */
+  constructor(redisUrl: string, { onTestFinished }: TestContext) {
     this.#redisUrl = redisUrl;
     onTestFinished(async () => {
       for (const { client } of this.devices) client.terminate();

@@ -13,7 +13,7 @@ import {
 } from '@sanctum/local-servers';
 import { PAYLOAD_MAX_BYTES_DEFAULT, tooLargeAbove } from '@sanctum/protocol';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, type TestContext } from 'vitest';
 import { migrate } from '../../../adapters/postgres/migrate.ts';
 import { checkHistory } from '../../history/check-history.ts';
 import { readFinalState } from '../../history/read-final-state.ts';
@@ -136,10 +136,14 @@ async function emptyDatabase(): Promise<string> {
 }
 
 /** The procedure, from the backup to everybody at the head again; `raise`: with `sanctum epoch raise`. */
-async function tellTheStory(backupOf: (url: string) => Backup, { raise }: { raise: boolean }) {
+async function tellTheStory(
+  context: TestContext,
+  backupOf: (url: string) => Backup,
+  { raise }: { raise: boolean },
+) {
   const before = await emptyDatabase();
   await migrate(before);
-  const scene = new RestoreScene(await freshRedis());
+  const scene = new RestoreScene(await freshRedis(), context);
   const { history } = scene;
   await scene.startPod(before);
   for (let n = 0; n < 3; n += 1) await scene.createConversation();
@@ -173,33 +177,37 @@ async function tellTheStory(backupOf: (url: string) => Backup, { raise }: { rais
   return { scene, cursors, heads, epoch, checked: checkHistory(scene.events, final) };
 }
 
-describe('a restore', () => {
-  test('without a raised epoch leaves clients with another history: the checker sees it', async () => {
-    const { checked } = await tellTheStory(dump, { raise: false });
-    expect(checked.violations.map(({ check }) => check)).toContain('two_at_one_place');
-  });
+async function nobodyIsLeftWithAHole(context: TestContext, backupOf: (url: string) => Backup): Promise<void> {
+  const { scene, cursors, heads, epoch, checked } = await tellTheStory(context, backupOf, { raise: true });
+  // The restore did set the log back behind what clients had.
+  const restored = new Map(heads);
+  const ahead = cursors[0]!.conversations.filter(
+    ({ conversationId, cursor }) => cursor > (restored.get(conversationId) ?? 0),
+  );
+  expect(ahead.length).toBeGreaterThan(0);
+  for (const { client } of scene.devices) {
+    expect(client.received.frames.slice(0, 2)).toMatchObject([
+      { type: 'ready', epoch },
+      { type: 'reset', conversation_id: '*', epoch, reason: 'epoch' },
+    ]);
+  }
+  expect(checked).toMatchObject({ violations: [], ended: true });
+}
 
-  // The second one ends the server.
-  test.each([
-    ['from a dump', dump],
-    ['to a point in time', pointInTime],
-  ])(
-    '%s: every client of the older epoch is reset, and none is left with a hole',
-    async (_name, backupOf) => {
-      const { scene, cursors, heads, epoch, checked } = await tellTheStory(backupOf, { raise: true });
-      // The restore did set the log back behind what clients had.
-      const restored = new Map(heads);
-      const ahead = cursors[0]!.conversations.filter(
-        ({ conversationId, cursor }) => cursor > (restored.get(conversationId) ?? 0),
-      );
-      expect(ahead.length).toBeGreaterThan(0);
-      for (const { client } of scene.devices) {
-        expect(client.received.frames.slice(0, 2)).toMatchObject([
-          { type: 'ready', epoch },
-          { type: 'reset', conversation_id: '*', epoch, reason: 'epoch' },
-        ]);
-      }
-      expect(checked).toMatchObject({ violations: [], ended: true });
+describe('a restore', () => {
+  test.concurrent(
+    'without a raised epoch leaves clients with another history: the checker sees it',
+    async (context) => {
+      const { checked } = await tellTheStory(context, dump, { raise: false });
+      expect(checked.violations.map(({ check }) => check)).toContain('two_at_one_place');
     },
   );
+
+  test.concurrent('from a dump: every client of the older epoch is reset, none has a hole', (context) =>
+    nobodyIsLeftWithAHole(context, dump),
+  );
+
+  // It ends the server: alone, after the others.
+  test('to a point in time: every client of the older epoch is reset, none has a hole', (context) =>
+    nobodyIsLeftWithAHole(context, pointInTime));
 });

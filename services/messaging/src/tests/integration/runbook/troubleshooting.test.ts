@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, type TestContext, vi } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import type { Pod } from '../../support/pod.ts';
 import { metricOf, Scene, STREAM } from '../../support/scene.ts';
@@ -14,27 +14,39 @@ import { commandOf, logs, replicasOf, settingsOf, type } from './on-call.ts';
  * (other variables, more pods) is done to the pods by hand, with what the chapter's line says.
  */
 
-// Whole processes start and stop in these, which takes long where other work has the cores.
+// Whole processes start and stop in these, which takes long where other work has the cores. They wait more than they
+// work, so all of them run side by side, each on a scene of its own.
 vi.setConfig({ testTimeout: 180_000 });
-
-let scene: Scene;
-let links: SlowLink[];
-beforeEach(() => {
-  links = [];
-});
-afterEach(async () => {
-  await scene.end();
-  await Promise.all(links.map((link) => link.close()));
-});
 
 /** The pod that takes messages, dispatches them and holds the clients; consumers are others. */
 const NO_CONSUMER = { CONSUMER_ENABLED: 'false' };
 const CONSUMER_ONLY = { DISPATCHER_ENABLED: 'false' };
 
-async function slowRedis(delayMs: number): Promise<Record<string, string>> {
-  const link = await SlowLink.to(scene.redisUrl, delayMs);
-  links.push(link);
-  return { ...CONSUMER_ONLY, REDIS_URL: link.url };
+interface Stage {
+  readonly scene: Scene;
+  /** The variables of a consumer that is so far from the scene's Redis. */
+  slowRedis(delayMs: number): Promise<Record<string, string>>;
+}
+
+/** Ends with the test. */
+async function begin(
+  { onTestFinished }: TestContext,
+  options?: Parameters<typeof Scene.begin>[0],
+): Promise<Stage> {
+  const scene = await Scene.begin(options);
+  const links: SlowLink[] = [];
+  onTestFinished(async () => {
+    await scene.end();
+    await Promise.all(links.map((link) => link.close()));
+  });
+  return {
+    scene,
+    async slowRedis(delayMs) {
+      const link = await SlowLink.to(scene.redisUrl, delayMs);
+      links.push(link);
+      return { ...CONSUMER_ONLY, REDIS_URL: link.url };
+    },
+  };
 }
 
 /** The `value` of a metric as curl and grep print it. */
@@ -44,7 +56,7 @@ function figure(printed: string, name: string): number {
   return Number(value);
 }
 
-async function allSent(): Promise<void> {
+async function allSent(scene: Scene): Promise<void> {
   await eventually(async () =>
     expect(await scene.sql("SELECT 1 FROM messaging.message_outbox WHERE status <> 'sent' LIMIT 1")).toEqual(
       [],
@@ -52,11 +64,11 @@ async function allSent(): Promise<void> {
   );
 }
 
-describe('No Messages Delivered to WebSocket Clients', () => {
+describe.concurrent('No Messages Delivered to WebSocket Clients', () => {
   const CHAPTER = 'No Messages Delivered to WebSocket Clients';
 
-  test('someone forgot to enable the consumer', async () => {
-    scene = await Scene.begin();
+  test('someone forgot to enable the consumer', async (context) => {
+    const { scene } = await begin(context);
     const forgotten = await scene.podProcess(NO_CONSUMER);
     const id = await scene.conversation(forgotten, ['alice', 'bob']);
     const bob = await scene.connect(forgotten, 'bob');
@@ -67,7 +79,7 @@ describe('No Messages Delivered to WebSocket Clients', () => {
     expect([...(await scrape(forgotten.httpUrl)).keys()]).not.toContain('messaging_consumer_delivered_total');
     expect(await metricOf(forgotten, 'messaging_hub_slow_path_total')).toBeGreaterThan(0);
     // Check 2: the dispatcher publishes. Check 3: no line of a consumer.
-    await allSent();
+    await allSent(scene);
     const length = () => type(commandOf(CHAPTER, 'redis-cli', 'XLEN'), { redisUrl: scene.redisUrl });
     const before = Number(await length());
     await scene.post(forgotten, 'alice', id);
@@ -92,20 +104,20 @@ describe('No Messages Delivered to WebSocket Clients', () => {
   });
 });
 
-describe('High Consumer Lag', () => {
+describe.concurrent('High Consumer Lag', () => {
   const CHAPTER = 'High Consumer Lag';
   /** From Redis to the consumer and back it takes twice that. */
   const DELAY_MS = 120;
   const MESSAGES = 60;
 
-  test('a small batch over a long way to Redis: more pods, then a larger batch', async () => {
-    scene = await Scene.begin();
+  test('a small batch over a long way to Redis: more pods, then a larger batch', async (context) => {
+    const { scene, slowRedis } = await begin(context);
     const front = await scene.pod({ env: NO_CONSUMER });
     const far = { ...(await slowRedis(DELAY_MS)), CONSUMER_BATCH_SIZE: '1' };
     const id = await scene.conversation(front, ['alice']);
     const slow = await scene.podProcess(far);
     await scene.post(front, 'alice', id, MESSAGES);
-    await allSent();
+    await allSent(scene);
 
     // Symptom: the lag's 95th percentile is above 10 s. Its observations come when entries are broadcast at last.
     const above10 = async (pod: Pod) => {
@@ -157,12 +169,12 @@ describe('High Consumer Lag', () => {
   });
 });
 
-describe('Consumer Failures Spiking', () => {
+describe.concurrent('Consumer Failures Spiking', () => {
   const CHAPTER = 'Consumer Failures Spiking';
 
-  test('Redis is gone: the log says so, and it ends when Redis is back', async () => {
+  test('Redis is gone: the log says so, and it ends when Redis is back', async (context) => {
     const redis = await ownRedis({ persist: true });
-    scene = await Scene.begin({ redisUrl: redis.url });
+    const { scene } = await begin(context, { redisUrl: redis.url });
     const pod = await scene.podProcess();
     const failures = () => metricOf(pod, 'messaging_consumer_failures_total');
     await eventually(async () => expect(await metricOf(pod, 'messaging_path_ok')).toBe(1), 20_000);
@@ -185,8 +197,8 @@ describe('Consumer Failures Spiking', () => {
     expect(await failures()).toBe(settled);
   });
 
-  test('a malformed entry: found in the table; one that the table could not take is acknowledged by hand', async () => {
-    scene = await Scene.begin();
+  test('a malformed entry: found in the table; one that the table could not take is acknowledged by hand', async (context) => {
+    const { scene } = await begin(context);
     const pod = await scene.podProcess({ CONSUMER_CLAIM_IDLE_MS: '200' });
     const parseErrors = async () =>
       (await scrape(pod.httpUrl)).get('messaging_consumer_failures_total{reason="parse_error"}');
@@ -217,12 +229,12 @@ describe('Consumer Failures Spiking', () => {
   });
 });
 
-describe('Duplicate Messages Delivered', () => {
+describe.concurrent('Duplicate Messages Delivered', () => {
   const CHAPTER = 'Duplicate Messages Delivered';
   const DELAY_MS = 150;
 
-  test('an ACK timeout shorter than the way to Redis: skips rise, clients hand on none, a longer one ends it', async () => {
-    scene = await Scene.begin();
+  test('an ACK timeout shorter than the way to Redis: skips rise, clients hand on none, a longer one ends it', async (context) => {
+    const { scene, slowRedis } = await begin(context);
     const front = await scene.pod({ env: NO_CONSUMER });
     const far = await slowRedis(DELAY_MS);
     const hasty = await scene.podProcess({ ...far, CONSUMER_CLAIM_IDLE_MS: '100' });
