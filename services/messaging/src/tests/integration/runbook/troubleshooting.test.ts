@@ -25,7 +25,7 @@ const CONSUMER_ONLY = { DISPATCHER_ENABLED: 'false' };
 interface Stage {
   readonly scene: Scene;
   /** The variables of a consumer that is so far from the scene's Redis. */
-  slowRedis(delayMs: number): Promise<Record<string, string>>;
+  readonly slowRedis: (delayMs: number) => Promise<Record<string, string>>;
 }
 
 /** Ends with the test. */
@@ -41,7 +41,7 @@ async function begin(
   });
   return {
     scene,
-    async slowRedis(delayMs) {
+    slowRedis: async (delayMs) => {
       const link = await SlowLink.to(scene.redisUrl, delayMs);
       links.push(link);
       return { ...CONSUMER_ONLY, REDIS_URL: link.url };
