@@ -148,11 +148,14 @@ export class Connection {
   /** @throws SanctumError where trying again would end the same way */
   async #pause(next: Next): Promise<void> {
     if (next.action === 'stop') throw next.error;
-    const { clock } = this.#options;
-    const lengthMs = this.#backoffMs(next.floorMs);
-    const pause = (this.#pausing = new Pause(clock, { lengthMs, floorMs: next.floorMs }));
-    this.#tell({ state: 'waiting', retryInMs: lengthMs, why: next.why });
-    await pause.over;
+    const { clock, signal } = this.#options;
+    const { floorMs, why } = next;
+    const lengthMs = this.#backoffMs(floorMs);
+    // Told first, so that it is never shorter than what was told.
+    this.#tell({ state: 'waiting', retryInMs: lengthMs, why });
+    if (signal.aborted) return;
+    this.#pausing = new Pause(clock, { lengthMs, floorMs });
+    await this.#pausing.over;
     this.#pausing = undefined;
   }
 

@@ -218,3 +218,32 @@ test('whatever the server does, and whatever is drawn, no two tries are nearer t
     { numRuns: 25 },
   );
 });
+
+test('never connects before the end of the pause that it told, however long its listeners took', async () => {
+  const { clock, network, client } = await device();
+  clock.draw = () => 0.5;
+  const ends: number[] = [];
+  client.on('status', () => clock.spend(7));
+  client.on('status', (status) => {
+    if (status.state === 'waiting') ends.push(clock.monotonic() + status.retryInMs);
+  });
+  network.onOpen = (socket) => socket.drop(1006);
+  network.last.drop(1006);
+  await clock.advance(10_000);
+  expect(ends.length).toBeGreaterThan(3);
+  network.sockets.slice(1).forEach((socket, i) => expect(socket.openedAtMs).toBeGreaterThanOrEqual(ends[i]!));
+  await client.close();
+});
+
+test('closed by a listener that is told of a pause, it ends at once', async () => {
+  const { clock, network, client } = await device();
+  let closed: Promise<void> | undefined;
+  client.on('status', ({ state }) => {
+    if (state === 'waiting') closed = client.close();
+  });
+  network.last.drop(1006);
+  await settle();
+  await closed;
+  expect(client.status.state).toBe('stopped');
+  expect([network.sockets.length, clock.waiting]).toEqual([1, 0]);
+});

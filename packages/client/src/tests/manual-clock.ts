@@ -60,6 +60,11 @@ export class ManualClock implements Clock {
     this.#wallMs += ms;
   }
 
+  /** Whoever calls it has worked for so long. */
+  spend(ms: number): void {
+    this.#moveTo(this.#monotonicMs + ms);
+  }
+
   #next(endMs: number): Waiting | undefined {
     let next: Waiting | undefined;
     for (const timer of this.#timers) {

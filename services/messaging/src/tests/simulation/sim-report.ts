@@ -3,7 +3,7 @@ import { appendNdjson, readNdjson } from '../support/ndjson.ts';
 
 /** The sources that take part in a run. */
 const PLAYED = [
-  'packages/client/src',
+  ...['ack-counter', 'cursor-book', 'cursor-rule', 'overlap'].map((file) => `packages/client/src/${file}.ts`),
   'packages/protocol/src',
   ...['intake', 'dispatcher', 'realtime', 'adapters/memory', 'tests/history', 'tests/simulation'].map(
     (folder) => `services/messaging/src/${folder}`,

@@ -6,8 +6,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { mintToken } from '../support/tokens.ts';
 import { recordingFetch, recordingWebSocket, type RecordedDevice } from './recording-wire.ts';
 
-/** Timers fire to the millisecond at best. */
-const TIMER_SLACK_MS = 2;
 /** As the client's back-off says: never nearer than this. */
 const PAUSE_MIN_MS = 100;
 /** Some messages are held for a moment between hand-over and store, so that kills meet them there. */
@@ -127,10 +125,10 @@ export class TorturedDevice {
   #opened(): void {
     const nowMs = performance.now();
     const previous = this.#openedMs;
-    if (nowMs < this.#earliestMs - TIMER_SLACK_MS) {
+    if (nowMs < this.#earliestMs) {
       this.#tell(`connected ${Math.round(this.#earliestMs - nowMs)} ms before the end of its pause`);
     }
-    if (this.#earliestMs > 0 && previous !== undefined && nowMs - previous < PAUSE_MIN_MS - TIMER_SLACK_MS) {
+    if (this.#earliestMs > 0 && previous !== undefined && nowMs - previous < PAUSE_MIN_MS) {
       this.#tell(`connected ${Math.round(nowMs - previous)} ms after the try before`);
     }
     this.#openedMs = nowMs;
