@@ -20,9 +20,11 @@ export function fullJitterMs(
     baseMs,
     capMs,
     failures,
-    floorMs = 0,
+    floorMs,
   }: BackoffBounds & { readonly failures: number; readonly floorMs?: number | undefined },
 ): number {
   const spanMs = Math.min(capMs, baseMs * 2 ** failures);
-  return Math.max(PAUSE_MIN_MS, Math.round(Math.min(floorMs, FLOOR_MAX_MS) + clock.random() * spanMs));
+  // A server may say what is no time at all.
+  const leastMs = floorMs! > 0 ? Math.min(floorMs!, FLOOR_MAX_MS) : 0;
+  return Math.max(PAUSE_MIN_MS, Math.round(leastMs + clock.random() * spanMs));
 }

@@ -38,18 +38,15 @@ export interface ConnectOptions<Tx extends StorageTransaction = StorageTransacti
 export async function connect<Tx extends StorageTransaction = StorageTransaction>(
   options: ConnectOptions<Tx>,
 ): Promise<Client<Tx>> {
-  const { userId, cipher, storage, subscribe = 'all', begin = 'head', clock = systemClock } = options;
+  const { url, userId, subscribe = 'all', begin = 'head', clock = systemClock } = options;
   const given: WebSocketConstructor | undefined = options.WebSocket ?? globalThis.WebSocket;
   if (given === undefined) {
     throw new TypeError('Node 20 has no WebSocket: give that of package ws');
   }
   if (userId === '') throw new TypeError('`userId` is empty');
   return Client.open({
-    baseUrl: baseUrlOf(options.url),
-    userId,
-    token: options.token,
-    cipher,
-    storage,
+    ...options,
+    baseUrl: baseUrlOf(url),
     subscribe,
     begin,
     WebSocket: given,

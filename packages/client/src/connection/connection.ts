@@ -113,9 +113,9 @@ export class Connection {
     const { clock, signal } = this.#options;
     // The first one moves exactly when it is told to. One that is sent on again and again backs off besides.
     this.#countEnd(link);
-    const extraMs = this.#failures > 1 ? this.#backoffMs(0) : 0;
-    const moment = sleep(clock, over.reconnect_after_ms + extraMs, signal).then(() => undefined);
-    return Promise.race([link.ended, moment]);
+    const afterMs = over.reconnect_after_ms;
+    const pauseMs = this.#failures > 1 ? this.#backoffMs(afterMs) : afterMs;
+    return Promise.race([link.ended, sleep(clock, pauseMs, signal) as Promise<undefined>]);
   }
 
   /** Connects, as often as it takes; undefined once it shall stop. */
@@ -159,8 +159,9 @@ export class Connection {
     this.#pausing = undefined;
   }
 
+  /** After at least one failure. */
   #backoffMs(floorMs: number): number {
-    const failures = Math.max(0, this.#failures - 1);
+    const failures = this.#failures - 1;
     return fullJitterMs(this.#options.clock, { ...CONNECT_BACKOFF, failures, floorMs });
   }
 

@@ -168,6 +168,26 @@ test('removed on the old socket, added again before the new one said hello: noth
   await one.client.close();
 });
 
+test('left and joined again on the old socket, while the new one was asked in between: loses and repeats nothing', async () => {
+  const one = await device();
+  const old = one.network.last;
+  old.welcome();
+  old.serve(seated(A, 3), message(A, 4), SENT_ON);
+  await one.clock.advance(100);
+  const next = one.network.last;
+  next.accept();
+  old.serve(member('removed', 5, 4), member('added', 6, 9), message(A, 10));
+  next.welcome();
+  const [{ id, conversations } = {}] = next.sentOf('subscribe');
+  expect(conversations).toEqual([{ conversation_id: A, after: 10 }]);
+  // What it has to say of the hello's cursor comes first, and then what it heard of the second change.
+  next.serve(refused(undefined), member('added', 6, 9), message(A, 10), message(A, 11));
+  next.serve(seated(A, 10, id), message(A, 11), message(A, 12));
+  await settle();
+  expect([one.taken, next.isClosed]).toEqual([['4', '10', '11', '12'], false]);
+  await one.client.close();
+});
+
 test('set back on the old socket by the application: the new one sends what was asked for', async () => {
   const one = await device();
   const old = one.network.last;

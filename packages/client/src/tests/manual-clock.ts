@@ -36,7 +36,8 @@ export class ManualClock implements Clock {
   }
 
   setTimer(delayMs: number, action: () => void): Timer {
-    const timer = { atMs: this.#monotonicMs + delayMs, action };
+    // As the timers of Node and of browsers do with what is no delay.
+    const timer = { atMs: this.#monotonicMs + (delayMs > 0 ? delayMs : 1), action };
     this.#timers.add(timer);
     return { cancel: () => void this.#timers.delete(timer) };
   }

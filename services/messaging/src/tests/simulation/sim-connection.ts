@@ -33,8 +33,6 @@ export class SimConnection {
   readonly pod: SimPod;
   readonly socket: SimSocket;
   isReady = false;
-  /** A `subscribe` is under way. */
-  isAsking = false;
   heardAt: number;
   readonly #world: SimWorld;
   readonly #owner: ConnectionOwner;
@@ -43,6 +41,8 @@ export class SimConnection {
   #acks: AckCounter | undefined;
   #ackTimer: Timer | undefined;
   #requests = 0;
+  /** The conversation of the `subscribe` that is under way. */
+  #asked: string | undefined;
   /** To be subscribed to again, and from where: the device's other connection has moved its cursor. */
   readonly #reseats = new Map<string, number>();
   #said: CursorSnapshot | undefined;
@@ -85,12 +85,16 @@ export class SimConnection {
     for (const frame of [hello, ...further]) this.socket.sendText(JSON.stringify(frame));
   }
 
+  get isAsking(): boolean {
+    return this.#asked !== undefined;
+  }
+
   /** One at a time: the history tells an answer by its conversation alone. */
   subscribe(item: SubscribeItem): void {
     if (this.isAsking) return;
-    this.isAsking = true;
     this.#requests += 1;
     const { conversation_id: conversationId, after = 'head' } = item;
+    this.#asked = conversationId;
     this.#note({ type: 'subscribe', connection: this.id, conversationId, after });
     this.socket.sendText(JSON.stringify({ type: 'subscribe', id: this.#requests, conversations: [item] }));
   }
@@ -127,24 +131,28 @@ export class SimConnection {
     if (frame.type === 'ready') {
       this.#acks = new AckCounter(frame.credit);
       this.isReady = true;
-      this.#noteReseats(reseatsOf(this.#said!, this.#owner.book));
+      for (const { conversationId, cursor } of reseatsOf(this.#said!, this.#owner.book))
+        this.#reseats.set(conversationId, this.#owner.book.cursorOf(conversationId) ?? cursor);
       this.#owner.ready(this);
     }
     this.#acks?.receive(frame.type, this.heardAt);
     this.#scheduleAck();
-    if (frame.type === 'subscribed' && frame.id !== undefined) this.isAsking = false;
-    // Asked for without a cursor that the device's other connection has set meanwhile.
-    if (frame.type === 'subscribed' && merged !== effects) this.#noteReseats(merged.filter(isFault));
+    if (merged !== effects) this.#mend(merged.filter(isFault));
+    if (frame.type === 'subscribed' && frame.id !== undefined) this.#asked = undefined;
     this.#reseat();
     if (frame.type === 'caught_up') this.#owner.caughtUp();
     if (frame.type === 'goaway') this.#owner.goaway(frame.reconnect_after_ms);
     if (effects.some(isFault)) this.#owner.fault();
   }
 
-  #noteReseats(places: Iterable<{ readonly conversationId: string; readonly cursor?: number }>): void {
-    for (const { conversationId, cursor } of places) {
-      const after = this.#owner.book.cursorOf(conversationId) ?? cursor;
-      if (after !== undefined) this.#reseats.set(conversationId, after);
+  /** What fits this connection and not the device, whose other connection has moved it: asked for again, once. */
+  #mend(faults: readonly Effect[]): void {
+    for (const { conversationId } of faults) {
+      if (this.#reseats.has(conversationId) || this.#asked === conversationId) continue;
+      const cursor = this.#owner.book.cursorOf(conversationId);
+      // The device has lost its place, and nothing that is under way brings it back.
+      if (cursor === undefined) return this.#owner.fault();
+      this.#reseats.set(conversationId, cursor);
     }
   }
 
