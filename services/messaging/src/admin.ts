@@ -192,6 +192,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
       conversations: hub.feeds.size,
       oldestUnreadSeconds: await valueOf(metrics.consumerOldestUnreadSeconds),
       pending: await valueOf(metrics.outboxPending),
+      retention: config.retention,
       totals: await readTotals(metrics),
     };
   }

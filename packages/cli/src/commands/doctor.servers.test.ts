@@ -9,6 +9,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from '../cli.ts';
 import type { Finding } from '../doctor/finding.ts';
+import { podFigures } from '../tests/pod-figures.ts';
 import { TestShell } from '../tests/test-shell.ts';
 
 /* Each thing that doctor looks for is made wrong for real, found with its remedy, and mended by that remedy. */
@@ -46,6 +47,15 @@ function of({ findings }: Examined, check: string): string[] {
   return findings
     .filter((finding) => finding.check === check)
     .map(({ level, message, remedy }) => `${level}: ${message}${remedy === undefined ? '' : ` → ${remedy}`}`);
+}
+
+/** A pod lives, and keeps messages for so long. */
+async function keepFor(outboxDays: number): Promise<void> {
+  const figures = podFigures({ instance: randomUUID(), retention: { outboxDays, dlqDays: 30 } });
+  await sql(
+    `INSERT INTO messaging.pod_figures (instance, figures, seen_at) VALUES ($1, $2, now() + INTERVAL '1 hour')`,
+    [figures.instance, JSON.stringify(figures)],
+  );
 }
 
 const sql: Scene['sql'] = (text, values) => scene.sql(text, values);
@@ -171,11 +181,39 @@ describe('PostgreSQL', () => {
       await sql(`CREATE TABLE messaging.message_outbox_p202001${day} PARTITION OF messaging.message_outbox_days
                  FOR VALUES FROM ('2020-01-${day}') TO ('2020-01-${Number(day) + 1}')`);
     }
+    // Nobody says for how long they are to be kept.
+    expect(of(await doctor(), 'retention')).toEqual([]);
+    expect((await run(['prune', '--yes'])).code).toBe(2);
+    await keepFor(7);
     expect(of(await doctor(), 'retention')).toEqual([
       'warning: 3 partitions have expired and are still there → sanctum prune',
     ]);
     expect((await run(['prune', '--yes'])).code).toBe(0);
     expect(of(await doctor(), 'retention')).toEqual([]);
+    await sql('DELETE FROM messaging.pod_figures');
+  });
+
+  test('keeps what the pods keep, whatever this shell is set to', async () => {
+    const kept = async () =>
+      (await sql(`SELECT FROM pg_class WHERE relname IN ('kept_day_20', 'kept_day_19')`)).length;
+    for (const ago of [20, 19]) {
+      await sql(`DO $$ BEGIN EXECUTE format(
+        'CREATE TABLE messaging.kept_day_${ago} PARTITION OF messaging.message_outbox_days FOR VALUES FROM (%L) TO (%L)',
+        (now() AT TIME ZONE 'UTC')::date - ${ago}, (now() AT TIME ZONE 'UTC')::date - ${ago - 1}); END $$`);
+    }
+    await keepFor(30);
+    expect(of(await doctor(), 'retention')).toEqual([]);
+    expect((await run(['prune', '--yes'])).code).toBe(0);
+    expect((await run(['prune', '--outbox-days', '7', '--yes'])).code).toBe(2);
+    const WEEK = { OUTBOX_RETENTION_DAYS: '7' };
+    expect((await run(['prune', '--yes'], WEEK)).code).toBe(2);
+    expect(of(await doctor(WEEK), 'retention')).toEqual([
+      expect.stringMatching(/^warning: OUTBOX_RETENTION_DAYS is 7 in this shell, .* 30 days → Give all pods/),
+    ]);
+    expect(await kept()).toBe(2);
+    expect((await run(['prune', '--outbox-days', '7', '--force', '--yes'])).code).toBe(0);
+    expect(await kept()).toBe(0);
+    await sql('DELETE FROM messaging.pod_figures');
   });
 
   test('has background jobs that fail, or that nobody does', async () => {

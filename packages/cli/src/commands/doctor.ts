@@ -85,7 +85,7 @@ async function examine(shell: Shell, stores: Stores): Promise<Finding[]> {
     ['schema', () => checkSchema(pool)],
     ['permissions', () => checkRights(pool)],
     ['timeline and epoch', () => checkTimeline(pool)],
-    ['partitions', () => checkStorage(stores, now())],
+    ['partitions', () => checkStorage(shell, stores, now())],
     ['outbox', () => checkBacklog(stores, now())],
     ['pods', async () => checkPods(stores)],
   ];

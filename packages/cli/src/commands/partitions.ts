@@ -3,6 +3,7 @@ import { viewStorage } from '@sanctum/messaging/adapters/postgres/storage-view';
 import type { Partition, Partitions } from '@sanctum/protocol/admin';
 import { Command } from 'commander';
 import { assertConfirmed } from '../operator/assert-confirmed.ts';
+import { retentionOfPods } from '../operator/retention.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
 import { ageText, bytesText } from '../operator/texts.ts';
 import { Output } from '../output.ts';
@@ -23,8 +24,10 @@ export function partitionsCommand(shell: Shell): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (options: StoreOptions) => {
       const output = new Output(shell, options);
-      await withStores(shell, { options, output }, async ({ pool, config }) => {
-        const storage = await viewStorage(pool, config.retention);
+      await withStores(shell, { options, output }, async ({ pool, config, fleet }) => {
+        const retention = retentionOfPods(fleet);
+        if (retention === undefined) output.note('no pod says for how long it keeps things: by this shell');
+        const storage = await viewStorage(pool, retention ?? config.retention);
         output.result(storage, text(storage));
       });
     });

@@ -2,8 +2,10 @@ import { PostgresDispatchLog } from '@sanctum/messaging/adapters/postgres/dispat
 import { PostgresOperatorLog } from '@sanctum/messaging/adapters/postgres/operator-log';
 import { viewStorage } from '@sanctum/messaging/adapters/postgres/storage-view';
 import { ageText } from '../operator/texts.ts';
+import { retentionDisagreements, retentionOfPods } from '../operator/retention.ts';
 import type { Stores } from '../operator/stores.ts';
 import { printable } from '../output.ts';
+import type { Shell } from '../shell.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
 const HOUR_MS = 3600 * 1000;
@@ -47,9 +49,14 @@ export async function checkBacklog({ pool }: Stores, now: number): Promise<Findi
   return findings;
 }
 
-/** Partitions for the days to come, nothing in the default one, and the jobs that see to both. */
-export async function checkStorage({ pool, config }: Stores, now: number): Promise<Finding[]> {
-  const storage = await viewStorage(pool, config.retention);
+/**
+ * Partitions for the days to come, nothing in the default one or kept too long, and the jobs that see to it. What has
+ * expired only the pods' retention tells, not this shell's.
+ */
+export async function checkStorage(shell: Shell, stores: Stores, now: number): Promise<Finding[]> {
+  const { pool, config, fleet } = stores;
+  const retention = retentionOfPods(fleet);
+  const storage = await viewStorage(pool, retention ?? config.retention);
   const findings: Finding[] = [];
   const ahead = storage.ahead_seconds;
   findings.push(
@@ -63,8 +70,17 @@ export async function checkStorage({ pool, config }: Stores, now: number): Promi
       warning('partitions', `${inDefault} rows had to go to the default one`, 'sanctum partitions ensure'),
     );
   }
+  for (const text of retentionDisagreements({ shell, ...stores })) {
+    findings.push(
+      warning(
+        'retention',
+        text,
+        'Give all pods, and the shells that prune, the same OUTBOX_RETENTION_DAYS and DLQ_RETENTION_DAYS.',
+      ),
+    );
+  }
   const expired = storage.partitions.filter((partition) => partition.expired);
-  if (expired.length > 1) {
+  if (retention !== undefined && expired.length > 1) {
     findings.push(
       warning('retention', `${expired.length} partitions have expired and are still there`, 'sanctum prune'),
     );

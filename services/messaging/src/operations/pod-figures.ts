@@ -44,6 +44,8 @@ export interface PodFigures {
   readonly conversations: number;
   readonly oldestUnreadSeconds: number;
   readonly pending: number;
+  /** How long it keeps messages and dead letters, in days; a build of before does not say. */
+  readonly retention?: { readonly outboxDays: number; readonly dlqDays: number };
   readonly totals: PodTotals;
 }
 

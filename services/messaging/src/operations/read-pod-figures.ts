@@ -4,6 +4,7 @@ type Shape<T> = Readonly<Record<keyof T, (value: unknown) => boolean>>;
 
 const isText = (value: unknown) => typeof value === 'string';
 const isNumber = (value: unknown) => Number.isFinite(value);
+const areDays = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1;
 const isFlag = (value: unknown) => typeof value === 'boolean';
 const areTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
 const areNumbers = (value: unknown) => Array.isArray(value) && value.every(isNumber);
@@ -26,6 +27,8 @@ const TOTALS: Shape<PodTotals> = {
   endToEnd: areNumbers,
 };
 
+const RETENTION: Shape<NonNullable<PodFigures['retention']>> = { outboxDays: areDays, dlqDays: areDays };
+
 const FIGURES: Shape<PodFigures> = {
   v: (value) => value === 1,
   instance: isText,
@@ -45,6 +48,7 @@ const FIGURES: Shape<PodFigures> = {
   conversations: isNumber,
   oldestUnreadSeconds: isNumber,
   pending: isNumber,
+  retention: (value) => value === undefined || hasShape(value, RETENTION),
   totals: (value) => hasShape(value, TOTALS),
 };
 
