@@ -157,6 +157,13 @@ export function podSeries(
   );
 }
 
+/** The same as Prometheus 3 stores it: a bucket's bound is a float there, `2.0` and not `2`. */
+export function withFloatBounds(series: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(series).map(([name, values]) => [name.replace(/le="(\d+)"/, 'le="$1.0"'), values]),
+  );
+}
+
 function has(stages: 'both' | 'dispatcher' | 'consumer', figure: Figure): boolean {
   if (stages !== 'consumer' && (figure in DISPATCHER_COUNTERS || figure in DISPATCHER_GAUGES)) return true;
   if (stages !== 'dispatcher' && (figure in CONSUMER_COUNTERS || figure in CONSUMER_GAUGES)) return true;

@@ -1,4 +1,4 @@
-import { busy, idle, laggingIn, moving, quiet, SCRAPE_SECONDS, type Span } from './pod-series.ts';
+import { busy, dispatched, idle, laggingIn, moving, quiet, SCRAPE_SECONDS, type Span } from './pod-series.ts';
 
 /** What pods live through, and what fires meanwhile. */
 export interface Story {
@@ -8,6 +8,8 @@ export interface Story {
   readonly asWritten?: Readonly<Record<string, readonly string[]>>;
   /** Hours long: scraped and looked at more rarely. */
   readonly isLong?: true;
+  /** Stored by Prometheus 3; else by one before it. */
+  readonly hasFloatBounds?: true;
 }
 
 const gone = (minutes: number): Span => ({ minutes, state: 'gone' });
@@ -28,6 +30,14 @@ const stalled = (scrape: number) => ({
   pathOk: 0,
   oldestUnread: SCRAPE_SECONDS * (scrape + 1),
   unread: 50 * scrape,
+});
+
+/** Nothing leaves the outbox any more: the first synthetic message that stays is waited on for longer and longer. */
+const undispatched = (scrape: number) => ({
+  ...quiet,
+  ticksEmpty: 0,
+  pathOk: 0,
+  oldestPending: SCRAPE_SECONDS * (scrape + 1),
 });
 
 export const stories: Readonly<Record<string, Story>> = {
@@ -179,32 +189,94 @@ export const stories: Readonly<Record<string, Story>> = {
     },
     firing: { '21m': SILENT, '27m': ['DispatcherDown', 'MessagingPathBroken', 'RealtimePipelineDown'] },
   },
-  'dispatchers run, and every round fails': {
+  'Redis is gone, and comes back': {
+    pods: {
+      a: [
+        during(20, idle),
+        // A dispatcher that rests claims nothing; it looks at Redis now and then, and each look is a failure.
+        during(10, (scrape) => ({
+          ...undispatched(scrape),
+          ticksError: 20,
+          fetchErrors: 15,
+        })),
+        // A synthetic message for each 5 s, all at once.
+        during(0.25, {
+          ...idle,
+          ...dispatched(120),
+          fetch: 120,
+          delivered: 120,
+          ...laggingIn('withinAny', 120),
+        }),
+        during(9.75, idle),
+      ],
+    },
+    firing: {
+      '20m30s': SILENT,
+      '23m': ['MessagingPathBroken'],
+      '27m': [
+        'ConsumerHighFailureRate',
+        'DispatcherDown',
+        'MessagingPathBroken',
+        'OutboxOldestPendingRow',
+        'RealtimePipelineDown',
+      ],
+      '34m': SILENT,
+      '36m': SILENT,
+      '39m': SILENT,
+    },
+  },
+  'Redis takes no writes any more: dispatchers run, and every round fails': {
+    pods: {
+      a: [
+        during(20, idle),
+        // It answers a ping, so rows are claimed, and left as they were.
+        during(15, (scrape) => ({ ...undispatched(scrape), ticksError: 20, picked: 20 })),
+      ],
+    },
+    firing: {
+      '27m': [
+        'DispatcherDown',
+        'MessagingPathBroken',
+        'OutboxOldestPendingRow',
+        'OutboxSentRatioLow',
+        'RealtimePipelineDown',
+      ],
+    },
+  },
+  'PostgreSQL is gone: nobody can tell how long rows have waited': {
     pods: { a: [during(20, idle), during(15, { ...quiet, pathOk: 0, ticksEmpty: 0, ticksError: 20 })] },
     firing: { '27m': ['DispatcherDown', 'MessagingPathBroken', 'RealtimePipelineDown'] },
   },
   'an operator has paused the dispatcher': {
-    pods: { a: [during(20, idle), during(15, { ...quiet, pathOk: 0, ticksEmpty: 0, ticksPaused: 150 })] },
-    firing: { '27m': ['MessagingPathBroken', 'RealtimePipelineDown'] },
+    pods: {
+      a: [during(20, idle), during(15, (scrape) => ({ ...undispatched(scrape), ticksPaused: 150 }))],
+    },
+    firing: {
+      '23m': ['MessagingPathBroken'],
+      '27m': ['MessagingPathBroken', 'OutboxOldestPendingRow', 'RealtimePipelineDown'],
+    },
   },
   'an operator has forgotten to resume the dispatcher': {
     pods: {
       a: [
         during(20, idle),
-        during(40, {
-          ...quiet,
-          pathOk: 0,
-          ticksEmpty: 0,
+        during(40, (scrape) => ({
+          ...undispatched(scrape),
           ticksPaused: 150,
           paused: 1,
           pausedSince: 20 * 60,
-        }),
+        })),
         during(10, idle),
       ],
     },
     firing: {
-      '27m': ['MessagingPathBroken', 'RealtimePipelineDown'],
-      '52m': ['ControlPauseForgotten', 'MessagingPathBroken', 'RealtimePipelineDown'],
+      '27m': ['MessagingPathBroken', 'OutboxOldestPendingRow', 'RealtimePipelineDown'],
+      '52m': [
+        'ControlPauseForgotten',
+        'MessagingPathBroken',
+        'OutboxOldestPendingRow',
+        'RealtimePipelineDown',
+      ],
       '65m': SILENT,
     },
   },
@@ -302,6 +374,12 @@ export const stories: Readonly<Record<string, Story>> = {
   },
   'clients hear of nearly nothing within 2 s': {
     isLong: true,
+    pods: { a: [during(60, busy), during(90, { ...busy, heardWithin2: 0 })] },
+    firing: { '60m': SILENT, '120m': ['LatencySloFastBurn', 'LatencySloSlowBurn'] },
+  },
+  'clients hear of nearly nothing within 2 s, and Prometheus 3 looks on': {
+    isLong: true,
+    hasFloatBounds: true,
     pods: { a: [during(60, busy), during(90, { ...busy, heardWithin2: 0 })] },
     firing: { '60m': SILENT, '120m': ['LatencySloFastBurn', 'LatencySloSlowBurn'] },
   },
