@@ -18,6 +18,7 @@ interface ComposeFile {
     {
       command?: string[];
       environment?: Record<string, string>;
+      ports?: string[];
       stop_grace_period?: string;
       volumes?: string[];
       depends_on?: Record<string, { condition: string }>;
@@ -44,6 +45,17 @@ it('two pods get settings with which they would start, each with its own name, o
     return config.consumer.name;
   });
   expect(new Set(names).size).toBe(PODS.length);
+});
+
+it('one pod has the console, which is published on this machine alone, as is everything else', () => {
+  const published = Object.values(services).flatMap(({ ports = [] }) => ports);
+  expect(published.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
+  const { environment } = services[PODS[0]!]!;
+  const config = loadConfig({ ...environment, JWT_SECRET: 's'.repeat(32), NODE_ENV: 'production' });
+  expect(services[PODS[0]!]!.ports).toEqual([
+    `127.0.0.1:8083:${config.http.port}`,
+    `127.0.0.1:8084:${config.http.adminPort}`,
+  ]);
 });
 
 it('what is mounted exists', () => {
