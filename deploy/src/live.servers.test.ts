@@ -9,11 +9,12 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { panels, queries } from './grafana/panels.ts';
 import { type LivePrometheus, startPrometheus } from './prometheus/live-prometheus.ts';
-import { allRules, metricsIn } from './prometheus/rule-files.ts';
+import { allRules, isAlert, metricsIn } from './prometheus/rule-files.ts';
 
 /*
  * Two pods under light load, and a real Prometheus that scrapes them and evaluates our rules: every panel of the
- * dashboard has data, every rule can be evaluated, nothing fires, and every metric that we name anywhere exists.
+ * dashboard has data, every rule can be evaluated, no alert is even pending, and every metric that we name
+ * anywhere exists.
  */
 
 const SCRAPE_MS = 500;
@@ -79,13 +80,16 @@ test('what Prometheus counts is what was done', TIMEOUT, async () => {
   }, DATA_MS);
 });
 
-test('every rule can be evaluated, and no alert fires', TIMEOUT, async () => {
+test('every rule can be evaluated, and no alert is about to fire', TIMEOUT, async () => {
   await eventually(async () => {
     const rules = await prometheus.rules();
     expect(rules).toHaveLength(allRules().length);
     expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
+    // Most wait for minutes before they fire: one that is wrong is pending here. Recording rules have no state.
+    const alerts = rules.filter(({ state }) => state !== undefined);
+    expect(alerts).toHaveLength(allRules().filter(isAlert).length);
+    expect(alerts.filter(({ state }) => state !== 'inactive')).toEqual([]);
   }, DATA_MS);
-  expect((await prometheus.rules()).filter(({ state }) => state === 'firing')).toEqual([]);
 });
 
 test('every metric that a rule, a panel or a page names is on /metrics of a pod', async () => {
