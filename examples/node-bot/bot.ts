@@ -1,4 +1,4 @@
-/** A bot that answers each message once, whatever happens to it in between. */
+/** A bot that answers each message once, however often it or the service crashes in between. */
 import { connect } from '@sanctum/client';
 import { fileStorage } from '@sanctum/client/node';
 import { parseKeyFile, webCryptoCipher } from '@sanctum/client/webcrypto';

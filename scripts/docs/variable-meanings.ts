@@ -47,7 +47,8 @@ export const meanings: Record<VariableName, string> = {
     'Whether anybody gets a token of ten minutes for a user id that begins with `demo-`, for the [demo](demo.md). For development: refused in production, and without `JWT_SECRET`',
 
   PAYLOAD_MAX_BYTES: 'Largest ciphertext, decoded',
-  OUTBOX_RETENTION_DAYS: 'Whole days for which messages are kept, see [operations](operations.md#retention)',
+  OUTBOX_RETENTION_DAYS:
+    'Whole days for which messages are kept, see [operations](operations.md#retention). Below 7, a message that was accepted unheard and is sent again days later, as the client does for six, may be stored a second time',
   DLQ_RETENTION_DAYS: 'The same for dead rows and for stream entries that no consumer could use',
   SHUTDOWN_GRACE_MS: 'Time from `SIGTERM` to the forced end of the process, in milliseconds',
   LOG_LEVEL: 'Least level of the log lines that are written',

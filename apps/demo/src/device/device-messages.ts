@@ -38,6 +38,8 @@ export type Report =
       readonly name: string;
     } & Marks)
   | { readonly kind: 'outgoing'; readonly message: OutgoingText }
+  /** The log was set back: what is shown of this conversation is void, and comes again. */
+  | { readonly kind: 'reset'; readonly conversationId: string }
   /** What came from the server, also where there is nothing to show of it. */
   | { readonly kind: 'wire'; readonly wire: Wire; readonly inside: string }
   | { readonly kind: 'status'; readonly status: DeviceStatus }

@@ -38,6 +38,13 @@ it('what is on its way stands behind, and leaves when it has its place, in eithe
   expect(viewOf(outgoing('a', 'queued'), outgoing('a', 'sent'), text(1, 'ada', 'a')).outgoing).toEqual([]);
 });
 
+it('what is void is shown no more, and comes again; what is on its way stays', () => {
+  const reset: Report = { kind: 'reset', conversationId: CONVERSATION };
+  const view = viewOf(text(1), text(2), outgoing('a', 'queued'), reset, text(1, 'ben', 'other'));
+  expect(view.messages.map(({ messageId }) => messageId)).toEqual(['other']);
+  expect(view.outgoing).toHaveLength(1);
+});
+
 it('unread are texts of others behind the own mark', () => {
   const reports = [text(1), text(2, 'ada'), text(3), text(4)];
   expect(unreadCount(viewOf(...reports), 'ada')).toBe(3);

@@ -67,6 +67,9 @@ export function applyReports(view: DeviceView, reports: readonly Report[]): Devi
       case 'message':
         place(draft(report.message.conversationId), report.message);
         break;
+      case 'reset':
+        draft(report.conversationId).messages = [];
+        break;
       case 'outgoing':
         settle(draft(report.message.conversationId), report.message);
         break;

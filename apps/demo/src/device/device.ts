@@ -143,9 +143,20 @@ export class Device {
     client.on('outgoing', (message) => this.#tellOutgoing(message));
     client.on('status', (status) => this.#tellStatus(status));
     client.on('caughtUp', () => this.#receipts.due());
-    client.on('refused', ({ code }) =>
-      this.#trouble(`The server refuses a conversation (${code}). If its data was deleted: start over.`),
-    );
+    const left = new Set<string>();
+    client.on('member', ({ conversationId, change }) => {
+      if (change === 'removed') left.add(conversationId);
+      else left.delete(conversationId);
+    });
+    client.on('refused', ({ conversationId, code }) => {
+      if (left.has(conversationId)) return;
+      this.#trouble(`The server refuses a conversation (${code}). If its data was deleted: start over.`);
+    });
+    client.on('reset', async ({ conversationId }, tx) => {
+      // The log was set back: these places mean other messages now, and all that is there comes again.
+      for (const [key] of await this.#storage.entries(`${TEXTS}${conversationId}/`)) await tx.delete(key);
+      this.#report({ kind: 'reset', conversationId });
+    });
     client.on('gap', async ({ conversationId, from, to, reason }, tx) => {
       const text = `${to - from + 1} messages are not there (${reason})`;
       const place = { conversationId, seq: from, messageId: `gap-${conversationId}-${from}`, occurredAt: '' };

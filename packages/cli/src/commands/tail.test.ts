@@ -135,6 +135,10 @@ test('with --state the next run goes on behind what was printed', async () => {
   expect(await second.code).toBe(0);
   expect([...seqs(first), ...seqs(second)]).toEqual([1, 2, 3]);
 
+  const moved = tail('--all', '--after', 'head', '--state', state);
+  expect(await moved.code).toBe(2);
+  expect(moved.shell.err).toContain('leave out --after');
+
   const { shell, code } = tail('--all', '--state', state, '--token', (await carol(first.shell)).token);
   expect(await code).toBe(1);
   expect(shell.err).toContain('keeps the places of another user');

@@ -77,6 +77,12 @@ async function tail(shell: Shell, options: TailOptions): Promise<void> {
   await callService(probe, { clock: shell.clock, note });
   const storage = await openState(options.state, { url, userId });
 
+  const knowsItsPlace = (await storage.entries('sanctum/')).length > 0;
+  if (target.kind === 'all' && target.after !== undefined && knowsItsPlace) {
+    await storage.close();
+    throw new UsageError('--state has a place to go on from: leave out --after, or name another file');
+  }
+
   const done = new AbortController();
   let left = options.count ?? Infinity;
   const onEvent = (event: TailEvent) => {

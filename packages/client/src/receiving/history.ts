@@ -17,9 +17,13 @@ export interface HistoryAnswer {
 export interface HistoryOptions {
   /** Messages behind this `seq`; from the first readable one unless given. */
   readonly after?: number | undefined;
-  /** Instead of `after`: the messages before this `seq`, for scrolling back. */
+  /**
+   * Instead of `after`: the messages before this `seq`, for scrolling back. Large messages may fill a page early: while
+   * `nextAfter` is below `before` − 1, the rest comes with `after: nextAfter`. Before the first one, 1, there is nothing
+   * to ask for, which is a `RangeError`.
+   */
   readonly before?: number | undefined;
-  /** 1–500, 100 unless given. A page may be shorter. */
+  /** 1–500, no more; 100 unless given. A page may be shorter. */
   readonly limit?: number | undefined;
 }
 
