@@ -12,3 +12,4 @@ export * from './admin/registry.ts';
 export * from './admin/revocations.ts';
 export * from './admin/storage.ts';
 export * from './admin/trace.ts';
+export * from './admin/upkeep.ts';

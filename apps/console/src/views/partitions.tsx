@@ -1,5 +1,6 @@
 import type { Partitions } from '@sanctum/protocol/admin';
 import { bytesText, counted, countText, durationText, NOTHING } from '../format.ts';
+import { backgroundJobState, needsLook, partitionWarnings } from '../partitions/upkeep.ts';
 import { Age } from '../ui/age.tsx';
 import { useConsole } from '../ui/context.ts';
 import { useLoad } from '../ui/hooks.ts';
@@ -8,7 +9,6 @@ import { Empty, Loading, Notice, Panel } from '../ui/panel.tsx';
 import { type Column, Table } from '../ui/table.tsx';
 
 const REFRESH_MS = 30_000;
-const AHEAD_MIN_SECONDS = 24 * 3600;
 
 type Partition = Partitions['partitions'][number];
 type BackgroundJob = Partitions['background_jobs'][number];
@@ -20,7 +20,7 @@ export function PartitionsView() {
     <Loading of={loaded}>
       {(data) => (
         <>
-          {warnings(data).map((warning) => (
+          {partitionWarnings(data).map((warning) => (
             <Notice key={warning} sign="warn">
               {warning}
             </Notice>
@@ -46,7 +46,7 @@ export function PartitionsView() {
                 columns={JOB_COLUMNS}
                 rows={data.background_jobs}
                 id={({ name }) => name}
-                marked={({ last_error }) => last_error !== null}
+                marked={(job) => ['bad', 'warn'].includes(backgroundJobState(job, Date.now()).sign)}
               />
             )}
           </Panel>
@@ -67,23 +67,6 @@ export function PartitionsView() {
       )}
     </Loading>
   );
-}
-
-function needsLook({ kind, rows }: Partition): boolean {
-  return kind === 'default' && rows > 0;
-}
-
-function warnings(data: Partitions): string[] {
-  const found: string[] = [];
-  if (data.partitions.some(needsLook))
-    found.push(
-      'The default partition holds rows: a day had no partition of its own when they came. Prune moves none of them.',
-    );
-  if (data.ahead_seconds < AHEAD_MIN_SECONDS)
-    found.push(
-      `Partitions reach only ${durationText(data.ahead_seconds)} ahead: the job that makes them has not run.`,
-    );
-  return found;
 }
 
 /** The planner's estimate, which is 0 also where it has never counted. */
@@ -125,14 +108,10 @@ const JOB_COLUMNS: readonly Column<BackgroundJob>[] = [
   { head: 'Job', cell: ({ name }) => <strong>{name.replaceAll('_', ' ')}</strong> },
   {
     head: 'State',
-    cell: ({ last_error, last_success_at }) =>
-      last_error !== null ? (
-        <Status sign="bad">{last_error}</Status>
-      ) : (
-        <Status sign={last_success_at === null ? 'waiting' : 'ok'}>
-          {last_success_at === null ? 'has not run yet' : 'works'}
-        </Status>
-      ),
+    cell: (job) => {
+      const { sign, words } = backgroundJobState(job, Date.now());
+      return <Status sign={sign}>{words}</Status>;
+    },
   },
   { head: 'Last success', figure: true, cell: ({ last_success_at }) => <Age of={last_success_at} /> },
 ];

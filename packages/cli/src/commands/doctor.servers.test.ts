@@ -177,6 +177,12 @@ describe('PostgreSQL', () => {
     ]);
     expect((await run(['partitions', 'ensure', '--yes'])).code).toBe(0);
     expect(of(await doctor(), 'partitions')).toEqual([expect.stringMatching(/^ok: /)]);
+    const [tomorrow] = await sql<{ name: string }>(
+      `SELECT to_char((now() AT TIME ZONE 'UTC')::date + 1, '"message_outbox_p"YYYYMMDD') AS name`,
+    );
+    for (const { name } of days) if (name > tomorrow!.name) await sql(`DROP TABLE messaging.${name}`);
+    expect(of(await doctor(), 'partitions')).toEqual([expect.stringMatching(/^problem: only .* ahead/)]);
+    expect((await run(['partitions', 'ensure', '--yes'])).code).toBe(0);
     for (const day of ['01', '02', '03']) {
       await sql(`CREATE TABLE messaging.message_outbox_p202001${day} PARTITION OF messaging.message_outbox_days
                  FOR VALUES FROM ('2020-01-${day}') TO ('2020-01-${Number(day) + 1}')`);
@@ -219,7 +225,7 @@ describe('PostgreSQL', () => {
   test('has background jobs that fail, or that nobody does', async () => {
     await sql(`UPDATE messaging.background_jobs SET last_error = 'disk full' WHERE job = 'prune_dlq'`);
     await sql(
-      `UPDATE messaging.background_jobs SET last_succeeded_at = now() - INTERVAL '2 days', last_error = NULL
+      `UPDATE messaging.background_jobs SET last_succeeded_at = now() - INTERVAL '4 hours', last_error = NULL
        WHERE job = 'partitions'`,
     );
     const examined = await doctor();
@@ -241,7 +247,7 @@ describe('PostgreSQL', () => {
     expect((await run(['pause', 'consumer', '--reason', 'drill', '--yes'])).code).toBe(0);
     expect(of(await doctor(), 'controls')).toEqual([expect.stringMatching(/^warning: consumer is paused/)]);
     await sql(
-      `UPDATE messaging.control SET changed_at = now() - INTERVAL '2 hours' WHERE stage = 'consumer'`,
+      `UPDATE messaging.control SET changed_at = now() - INTERVAL '40 minutes' WHERE stage = 'consumer'`,
     );
     const examined = await doctor();
     expect(of(examined, 'outbox')).toEqual([

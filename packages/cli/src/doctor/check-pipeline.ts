@@ -1,6 +1,11 @@
 import { PostgresDispatchLog } from '@sanctum/messaging/adapters/postgres/dispatch-log';
 import { PostgresOperatorLog } from '@sanctum/messaging/adapters/postgres/operator-log';
 import { viewStorage } from '@sanctum/messaging/adapters/postgres/storage-view';
+import {
+  BACKGROUND_JOB_STALE_SECONDS,
+  PARTITIONS_AHEAD_MIN_SECONDS,
+  PAUSE_FORGOTTEN_SECONDS,
+} from '@sanctum/protocol/admin';
 import { ageText } from '../operator/texts.ts';
 import { retentionDisagreements, retentionOfPods } from '../operator/retention.ts';
 import type { Stores } from '../operator/stores.ts';
@@ -8,12 +13,7 @@ import { printable } from '../output.ts';
 import type { Shell } from '../shell.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
-const HOUR_MS = 3600 * 1000;
-const AHEAD_MIN_SECONDS = 24 * 3600;
 const OLDEST_PENDING_SECONDS = 30;
-const FORGOTTEN_PAUSE_MS = HOUR_MS;
-/** Partitions and prunes run at least daily. */
-const JOB_SILENT_MS = 26 * HOUR_MS;
 
 /** What waits, what died, what is paused and perhaps forgotten. */
 export async function checkBacklog({ pool }: Stores, now: number): Promise<Finding[]> {
@@ -43,7 +43,7 @@ export async function checkBacklog({ pool }: Stores, now: number): Promise<Findi
     const since = Date.parse(control.since ?? '') || now;
     const text = `${control.stage} is paused since ${control.since} by ${printable(control.changed_by ?? '')}: ${printable(control.reason ?? '')}`;
     const remedy = `When it is no longer needed: sanctum resume ${control.stage}`;
-    const isForgotten = now - since > FORGOTTEN_PAUSE_MS && control.expires_at === null;
+    const isForgotten = now - since > PAUSE_FORGOTTEN_SECONDS * 1000 && control.expires_at === null;
     findings.push(isForgotten ? problem('controls', text, remedy) : warning('controls', text, remedy));
   }
   return findings;
@@ -60,7 +60,7 @@ export async function checkStorage(shell: Shell, stores: Stores, now: number): P
   const findings: Finding[] = [];
   const ahead = storage.ahead_seconds;
   findings.push(
-    ahead < AHEAD_MIN_SECONDS
+    ahead < PARTITIONS_AHEAD_MIN_SECONDS
       ? problem('partitions', `only ${ageText(ahead)} ahead`, 'sanctum partitions ensure')
       : ok('partitions', `${ageText(ahead)} ahead`),
   );
@@ -86,7 +86,7 @@ export async function checkStorage(shell: Shell, stores: Stores, now: number): P
     );
   }
   for (const { name, last_success_at: at, last_error: error } of storage.background_jobs) {
-    const isSilent = at !== null && now - Date.parse(at) > JOB_SILENT_MS;
+    const isSilent = at !== null && now - Date.parse(at) > BACKGROUND_JOB_STALE_SECONDS * 1000;
     if (error !== null) {
       findings.push(
         problem(
