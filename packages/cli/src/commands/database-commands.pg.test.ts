@@ -1,6 +1,9 @@
 import { migrationNames } from '@sanctum/messaging/adapters/postgres/migrate';
+import { PostgresOperatorLog } from '@sanctum/messaging/adapters/postgres/operator-log';
+import { PostgresPool } from '@sanctum/messaging/adapters/postgres/pool';
 import { emptyDatabase } from '@sanctum/messaging/tests/support/servers';
 import { databaseUrl, execute } from '@sanctum/messaging/tests/support/test-database';
+import type { AuditEntry } from '@sanctum/protocol/admin';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -55,6 +58,12 @@ test('epoch shows, and raise raises above all that may have been used before a r
   const shown = (await run(['epoch', '--json'])).values[0] as { epoch: number };
   expect(shown.epoch).toBeGreaterThan(epoch);
   expect(second.out).toBe(`epoch raised from ${epoch} to ${shown.epoch}\n`);
+  const by = expect.stringMatching(/^cli:./);
+  const server = { system_identifier: expect.stringMatching(/^\d+$/), timeline: 1 };
+  expect(await audit()).toMatchObject([
+    { by, action: 'raise_epoch', parameters: { before: epoch, epoch: shown.epoch, ...server } },
+    { by, action: 'raise_epoch', parameters: { before, epoch, ...server } },
+  ]);
 });
 
 test('on a terminal raise asks, and only a yes is one', async () => {
@@ -91,6 +100,16 @@ test('two addresses that differ: the first wins, with a warning', async () => {
   const { code, err } = await run(['epoch'], { env });
   expect([code, err]).toEqual([0, expect.stringContaining('POSTGRES_URL is used')]);
 });
+
+/** The latest first. */
+async function audit(): Promise<AuditEntry[]> {
+  const pool = new PostgresPool({ url, applicationName: 'test', maxConnections: 1, callTimeoutMs: 5000 });
+  try {
+    return await new PostgresOperatorLog(pool).audit(Number.MAX_SAFE_INTEGER, 10);
+  } finally {
+    await pool.end();
+  }
+}
 
 function migrationText(name: string): Promise<string> {
   const migrate = createRequire(import.meta.url).resolve('@sanctum/messaging/adapters/postgres/migrate');

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { CliError, UsageError } from '../cli-error.ts';
 import { confirmed } from '../confirmed.ts';
 import { postgresUrl, withDatabase } from '../database.ts';
+import { operatorName } from '../operator/operator-name.ts';
 import { Output } from '../output.ts';
 import type { Shell } from '../shell.ts';
 
@@ -48,7 +49,9 @@ export function epochCommand(shell: Shell): Command {
       const output = new Output(shell, options);
       const url = postgresUrl(shell, options, output);
       if (options.yes !== true) await assertConfirmed(shell, url);
-      const { before, epoch } = await withPool(url, (pool) => new PostgresOperations(pool).raiseEpoch());
+      const { before, epoch } = await withPool(url, (pool) =>
+        new PostgresOperations(pool).raiseEpoch(operatorName()),
+      );
       output.result({ before, epoch }, `epoch raised from ${before} to ${epoch}`);
     });
   return show.addCommand(raise);

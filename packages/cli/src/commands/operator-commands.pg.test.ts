@@ -159,9 +159,10 @@ describe('a pod is running', () => {
     expect((await run(['partitions', 'ensure', '--yes', '--json'])).values).toEqual([{ made: 0 }]);
     expect((await run(['prune', '--yes', '--json'])).values).toEqual([{ dropped: [], dlq_rows: 0 }]);
     const rows = await scene.sql<{ action: string }>(
-      'SELECT DISTINCT action FROM messaging.operator_audit ORDER BY 1',
+      `SELECT DISTINCT action FROM messaging.operator_audit WHERE operator LIKE 'cli:_%' ORDER BY 1`,
     );
     expect(rows.map(({ action }) => action)).toEqual([
+      'ensure_partitions',
       'pause',
       'prune',
       'replay',

@@ -38,8 +38,8 @@ export function partitionsCommand(shell: Shell): Command {
       const options = command.optsWithGlobals<StoreOptions>();
       const output = new Output(shell, options);
       await assertConfirmed(shell, options, 'Make the partitions of the next days?');
-      await withStores(shell, { options, output }, async ({ pool }) => {
-        const made = await new PostgresOperations(pool).ensurePartitions();
+      await withStores(shell, { options, output }, async ({ pool, operator }) => {
+        const made = await new PostgresOperations(pool).ensurePartitionsBy(operator);
         output.result({ made }, made === 0 ? 'they are all there' : `made ${made}`);
       });
     });

@@ -1,4 +1,5 @@
 import { migrationNames } from '@sanctum/messaging/adapters/postgres/migrate';
+import { PostgresOperations, type ServerIdentity } from '@sanctum/messaging/adapters/postgres/operations';
 import type { PostgresPool } from '@sanctum/messaging/adapters/postgres/pool';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -30,11 +31,22 @@ const RIGHTS = {
            has_table_privilege('messaging.operator_job', 'INSERT') AS commands,
            has_function_privilege('messaging.raise_floors(regclass, uuid, integer)', 'EXECUTE') AS prunes`,
 };
-const TIMELINE = {
-  name: 'doctor-timeline',
-  text: `SELECT (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline, epoch, raised_at
-         FROM messaging.log_epoch`,
+/** The audit is small, and without an index for it. A record of another epoch says nothing of this one's. */
+const LAST_RAISE = {
+  name: 'doctor-last-raise',
+  text: `SELECT e.epoch, a.parameters ->> 'system_identifier' AS system_identifier,
+           (a.parameters ->> 'timeline')::int AS timeline
+         FROM messaging.log_epoch e LEFT JOIN LATERAL (
+           SELECT parameters FROM messaging.operator_audit WHERE action = 'raise_epoch' ORDER BY id DESC LIMIT 1) a
+           ON (a.parameters ->> 'epoch')::bigint = e.epoch`,
 };
+
+interface LastRaise {
+  readonly epoch: number;
+  /** Of the server that it was raised on; null where that is not on record. */
+  readonly system_identifier: string | null;
+  readonly timeline: number | null;
+}
 
 interface Server {
   readonly version: number;
@@ -173,22 +185,16 @@ const LACKING: Readonly<Record<string, string>> = {
   prunes: 'prune',
 };
 
-/** A restore or a failover begins a new timeline, and a log that was set back needs a new epoch. */
+/** A restore or a failover changes the server or begins a new timeline, and a log that was set back needs a new epoch. */
 export async function checkTimeline(pool: PostgresPool): Promise<Finding[]> {
   const check = 'timeline and epoch';
+  const [raise] = await pool.query<LastRaise>(LAST_RAISE);
   try {
-    const [row] = await pool.query<{ timeline: number; epoch: number }>(TIMELINE);
-    const { timeline, epoch } = row!;
-    if (timeline > 1 && epoch === 1) {
-      return [
-        warning(
-          check,
-          `the server is on timeline ${timeline}, so it was restored or failed over, and the epoch is still 1`,
-          'If commits may have been lost, stop the pods and run `sanctum epoch raise`.',
-        ),
-      ];
-    }
-    return [ok(check, `timeline ${timeline}, epoch ${epoch}`)];
+    const server = await new PostgresOperations(pool).serverIdentity();
+    const changed = changeSince(raise!, server);
+    if (changed === undefined) return [ok(check, `timeline ${server.timeline}, epoch ${raise!.epoch}`)];
+    const remedy = 'If commits may have been lost, stop the pods and run `sanctum epoch raise`.';
+    return [warning(check, changed, remedy)];
   } catch {
     return [
       warning(
@@ -198,4 +204,18 @@ export async function checkTimeline(pool: PostgresPool): Promise<Finding[]> {
       ),
     ];
   }
+}
+
+/** What became of the server since the epoch was raised, in words; undefined: nothing, as far as is known. */
+function changeSince(raise: LastRaise, { system_identifier, timeline }: ServerIdentity): string | undefined {
+  if (raise.epoch === 1 && timeline > 1) {
+    return `the server is on timeline ${timeline}, so it was restored or failed over, and the epoch is still 1`;
+  }
+  if (raise.system_identifier !== null && raise.system_identifier !== system_identifier) {
+    return `this is another server than the one on which the epoch was raised to ${raise.epoch}`;
+  }
+  if (raise.timeline !== null && timeline > raise.timeline) {
+    return `the server is on timeline ${timeline}, so it was restored or failed over since the epoch was raised, on timeline ${raise.timeline}`;
+  }
+  return undefined;
 }

@@ -11,12 +11,12 @@ import { Fleet } from '@sanctum/messaging/operations/fleet';
 import { PodBus } from '@sanctum/messaging/operations/pod-bus';
 import { PodQuestions } from '@sanctum/messaging/operations/pod-questions';
 import type { Command } from 'commander';
-import { userInfo } from 'node:os';
 import { UsageError } from '../cli-error.ts';
 import { postgresUrl, withDatabase } from '../database.ts';
 import type { Output } from '../output.ts';
 import { given, type Shell } from '../shell.ts';
 import { withLocalRun } from './local-run.ts';
+import { operatorName } from './operator-name.ts';
 
 /*
  * The operator's commands speak to PostgreSQL and Redis themselves, never to a pod: they work when no pod does, and
@@ -123,7 +123,7 @@ export async function withStores<T>(
       }
       const podTable = new PodTable(pool);
       for (const { figures, ageMs } of await podTable.read()) fleet.hear(figures, ageMs);
-      const operator = `cli:${userInfo().username}`;
+      const operator = operatorName();
       const neverEnds = new AbortController().signal;
       const jobs = new OperatorJobs({ pool, clock, log, pod: operator, end: end ?? neverEnds });
       return await work({

@@ -10,7 +10,7 @@ export const auditEntry = z.object({
   id: count,
   at: time,
   by: operator,
-  /** `pause`, `resume`, `requeue`, `replay`, `stop_job`, `revoke`, `prune` … */
+  /** `pause`, `resume`, `requeue`, `replay`, `stop_job`, `revoke`, `prune`, `ensure_partitions`, `raise_epoch` */
   action: z.string(),
   /** Of what: a stage, a conversation, a user, a login, a job. */
   target: z.string(),

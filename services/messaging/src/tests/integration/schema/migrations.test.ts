@@ -156,7 +156,7 @@ describe.each(releases)('migrations on $name', (release) => {
       seq: 2,
     });
     expect(await operations.ensurePartitions()).toBe(0);
-    const raised = await operations.raiseEpoch();
+    const raised = await operations.raiseEpoch('cli:olga');
     expect(raised.epoch).toBeGreaterThan(raised.before);
     expect(await operations.installationId()).toMatch(/^[0-9a-f-]{36}$/);
     await psql(url.href, '-q', '-c', `CALL messaging.prune_message_outbox(INTERVAL '7 days')`);
