@@ -30,7 +30,7 @@ export class FrontProxy {
   /** Cuts each connection with this likelihood; how many that were. */
   cut(likelihood: number, random: () => number): number {
     const unlucky = [...this.#sockets.keys()].filter(() => random() < likelihood);
-    for (const socket of unlucky) socket.resetAndDestroy();
+    for (const socket of unlucky) reset(socket);
     return unlucky.length;
   }
 
@@ -48,7 +48,7 @@ export class FrontProxy {
 
   /** Connections that are silent still are cut. */
   heal(): void {
-    for (const socket of this.#silent) socket.resetAndDestroy();
+    for (const socket of this.#silent) reset(socket);
     this.#silent.clear();
   }
 
@@ -62,12 +62,18 @@ export class FrontProxy {
     const port = ports[this.#turn++ % ports.length];
     socket.on('error', () => socket.destroy());
     socket.once('close', () => this.#sockets.delete(socket));
-    if (port === undefined) return void socket.resetAndDestroy();
+    if (port === undefined) return reset(socket);
     const pod = connect(port, '127.0.0.1');
     this.#sockets.set(socket, pod);
-    pod.on('error', () => socket.resetAndDestroy());
+    pod.on('error', () => reset(socket));
     pod.once('close', () => socket.destroy());
     socket.once('close', () => pod.destroy());
     socket.pipe(pod).pipe(socket);
   }
+}
+
+/** At once: `resetAndDestroy` waits for what is still to be written, which a side that has gone never takes. */
+function reset(socket: Socket): void {
+  if (socket.writableLength === 0) socket.resetAndDestroy();
+  else socket.destroy();
 }

@@ -47,11 +47,11 @@ interface Moving {
   /** The pod that stays. */
   readonly pod: Pod;
   /** `seq` of each message of this conversation that bob's device was handed, in their order. */
-  taken(conversationId: string): number[];
+  readonly taken: (conversationId: string) => number[];
   readonly sockets: () => number;
   readonly gates: readonly [old: Gate, next: Gate];
   /** Bob's pod drains; resolves once his device has said hello to the other pod, before it hears an answer. */
-  move(meanwhile?: () => Promise<void>): Promise<void>;
+  readonly move: (meanwhile?: () => Promise<void>) => Promise<void>;
 }
 
 async function moving(conversations: (scene: Scene, pod: Pod) => Promise<void>): Promise<Moving> {
@@ -103,7 +103,7 @@ async function moving(conversations: (scene: Scene, pod: Pod) => Promise<void>):
     taken: (id) => taken.flatMap(([conversationId, seq]) => (conversationId === id ? [seq] : [])),
     sockets: () => made,
     gates,
-    async move(meanwhile) {
+    move: async (meanwhile) => {
       const stopped = leaving.stop();
       onTestFinished(() => stopped);
       await goaway;
