@@ -110,7 +110,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
   const startedAt = clock.now();
   const startedMonotonic = clock.monotonic();
   const reporter = new PodReporter({ read: figures, fleet, bus, table: podTable, clock, log });
-  const questions = new PodQuestions({ bus, fleet, clock, instance, answer });
+  const questions = new PodQuestions({ bus, fleet, table: () => podTable.read(), clock, instance, answer });
 
   // ── What the stores answer ──
   const inspector = new StreamInspector({

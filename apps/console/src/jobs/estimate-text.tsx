@@ -7,11 +7,22 @@ export function EstimateText({ estimate }: { estimate: JobEstimate }) {
   if (messages === 0) return <p class="estimate">Nothing: no message matches.</p>;
   const places =
     from === null || to === null ? '' : from === to ? ` (place #${from})` : ` (places #${from} to #${to})`;
+  const uncounted = uncountedText(estimate);
   return (
     <p class="estimate">
       <strong>{counted(messages, 'message')}</strong>
       {places} of {counted(conversations, 'conversation')} would be sent again. Now connected, and to get
-      them: <strong>{counted(clients, 'client')}</strong>.
+      them: <strong>{`${uncounted === '' ? '' : 'at least '}${counted(clients, 'client')}`}</strong>
+      {uncounted}.
     </p>
   );
+}
+
+/** Why there may be more clients than were counted; empty where all were. */
+export function uncountedText({ pods_missing: pods, conversations_uncounted: others }: JobEstimate): string {
+  const reasons = [
+    ...(pods.length === 0 ? [] : [`${counted(pods.length, 'pod')} did not answer: ${pods.join(', ')}`]),
+    ...(others === 0 ? [] : [`${counted(others, 'conversation')} not looked at`]),
+  ];
+  return reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
 }

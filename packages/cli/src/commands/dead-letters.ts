@@ -1,12 +1,12 @@
 import { isUuid } from '@sanctum/protocol';
-import type { DeadLetter, DeadLetterKind, DeadLetters } from '@sanctum/protocol/admin';
+import type { DeadLetter, DeadLetterKind, DeadLetters, JobEstimate } from '@sanctum/protocol/admin';
 import { PostgresDeadLetters } from '@sanctum/messaging/adapters/postgres/dead-letters';
 import { startRequeue } from '@sanctum/messaging/adapters/postgres/operator-work';
 import { Command, Option } from 'commander';
 import { UsageError } from '../cli-error.ts';
 import { assertConfirmed } from '../operator/assert-confirmed.ts';
 import { followJob } from '../operator/follow-job.ts';
-import { ageText } from '../operator/texts.ts';
+import { ageText, clientsText } from '../operator/texts.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
 import { countValue, reasonValue, uuidValue } from '../option-values.ts';
 import { Output, printable } from '../output.ts';
@@ -105,16 +105,12 @@ async function tryAgain(shell: Shell, options: RequeueOptions): Promise<void> {
       const log = new PostgresDeadLetters(pool);
       const filter = { ids, cause, conversationId };
       const { lastId, conversationIds, ...estimate } = await log.estimate(kind, filter);
-      const { answers } = await questions.ask({ about: 'reach', conversationIds });
-      const clients = answers.reduce((sum, { count = 0 }) => sum + count, 0);
+      const touches: JobEstimate = { ...estimate, ...(await questions.reach(conversationIds)) };
       const { messages, conversations } = estimate;
-      const touched = `${messages} of ${conversations} conversations, to ${clients} connected clients`;
-      if (dryRun === true) return output.result({ ...estimate, clients }, touched);
+      const touched = `${messages} of ${conversations} conversations, to ${clientsText(touches)}`;
+      if (dryRun === true) return output.result(touches, touched);
       if (messages === 0)
-        return output.result(
-          { ...estimate, clients },
-          'nothing to requeue: `sanctum dead-letters` lists what there is',
-        );
+        return output.result(touches, 'nothing to requeue: `sanctum dead-letters` lists what there is');
       await assertConfirmed(shell, options, `Requeue ${touched}?`);
       const job = await startRequeue(
         { jobs, deadLetters: log },

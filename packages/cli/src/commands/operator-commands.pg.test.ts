@@ -125,7 +125,13 @@ describe('a pod is running', () => {
     expect((await run(['trace', 'x'])).code).toBe(2);
     const replay = ['replay', '--conversation', conversationId, '--since', '1h'];
     const dry = await run([...replay, '--dry-run', '--json']);
-    expect(dry.values).toEqual([{ messages: 1, conversations: 1, from: 1, to: 1, clients: 1 }]);
+    const all = { pods_missing: [], conversations_uncounted: 0 };
+    expect(dry.values).toEqual([{ messages: 1, conversations: 1, from: 1, to: 1, clients: 1, ...all }]);
+    // Without Redis no pod can be asked, and that is said.
+    const env = { POSTGRES_URL: scene.databaseUrl };
+    expect((await run([...replay, '--dry-run'], { env })).out).toMatch(
+      /^1 messages, to at least 0 connected clients \(1 pods did not answer: .+\)\n$/,
+    );
     expect((await run(replay)).code).toBe(2);
     const { code, values } = await run([...replay, '--yes', '--json']);
     expect([code, values[0]]).toEqual([0, expect.objectContaining({ state: 'done', done: 1 })]);
@@ -146,6 +152,10 @@ describe('a pod is running', () => {
     expect((await run(['dead-letters', 'requeue', '--yes'])).code).toBe(2);
     const dry = await run(['dead-letters', 'requeue', '--cause', 'refused', '--dry-run', '--json']);
     expect(dry.values[0]).toMatchObject({ messages: 2, conversations: 1 });
+    const env = { POSTGRES_URL: scene.databaseUrl };
+    expect((await run(['dead-letters', 'requeue', '--all', '--dry-run'], { env })).out).toMatch(
+      /^2 of 1 conversations, to at least 0 connected clients \(1 pods did not answer: .+\)\n$/,
+    );
     const { values } = await run(['dead-letters', 'requeue', '--cause', 'refused', '--yes', '--json']);
     expect(values[0]).toMatchObject({ state: 'done', done: 2 });
     await eventually(async () => expect((await run(['dead-letters'])).out).toContain('no dead letters'));

@@ -1,10 +1,12 @@
 import { isTime } from '@sanctum/protocol';
 import { startReplay } from '@sanctum/messaging/adapters/postgres/operator-work';
 import { PostgresReplayLog } from '@sanctum/messaging/adapters/postgres/replay-log';
+import type { JobEstimate } from '@sanctum/protocol/admin';
 import { Command, InvalidArgumentError } from 'commander';
 import { assertConfirmed } from '../operator/assert-confirmed.ts';
 import { followJob } from '../operator/follow-job.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
+import { clientsText } from '../operator/texts.ts';
 import { UsageError } from '../cli-error.ts';
 import { durationValue, reasonValue, uuidValue } from '../option-values.ts';
 import { Output } from '../output.ts';
@@ -64,17 +66,12 @@ async function replay(shell: Shell, options: ReplayOptions): Promise<void> {
         }
         const replays = new PostgresReplayLog(pool);
         const estimate = await replays.estimate(range);
-        const { answers, missing } = await questions.ask({
-          about: 'reach',
-          conversationIds: [conversationId],
-        });
-        const clients = answers.reduce((sum, { count = 0 }) => sum + count, 0);
-        const touched = `${estimate.messages} messages, to ${clients} connected clients`;
-        if (missing.length > 0) output.note(`did not answer in time: ${missing.join(', ')}`);
-        if (options.dryRun) return output.result({ ...estimate, clients }, touched);
+        const touches: JobEstimate = { ...estimate, ...(await questions.reach([conversationId])) };
+        const touched = `${estimate.messages} messages, to ${clientsText(touches)}`;
+        if (options.dryRun) return output.result(touches, touched);
         if (estimate.messages === 0) {
           const text = 'nothing to send again: no message of that conversation was sent in that time';
-          return output.result({ ...estimate, clients }, text);
+          return output.result(touches, text);
         }
         await assertConfirmed(shell, options, `Send again ${touched}?`);
         const job = await startReplay({ jobs, replays }, { range, estimate, by: operator, reason });

@@ -111,9 +111,17 @@ export async function withStores<T>(
         if (message.kind === 'figures') fleet.hear(message.figures);
         else if (message.kind === 'bye') fleet.leave(message.instance);
       });
+      const podTable = new PodTable(pool);
       const instance = clock.uuid();
       const answer = () => ({ pod: 'cli' });
-      const questions = new PodQuestions({ bus, fleet, clock, instance, answer });
+      const questions = new PodQuestions({
+        bus,
+        fleet,
+        table: () => podTable.read(),
+        clock,
+        instance,
+        answer,
+      });
       if (inspector !== undefined) {
         for (const each of [publisher, subscriber, inspector]) {
           each.start();
@@ -121,7 +129,6 @@ export async function withStores<T>(
         }
         await Promise.all([inspector.whenReady(REDIS_PATIENCE_MS), bus.whenHeard(REDIS_PATIENCE_MS)]);
       }
-      const podTable = new PodTable(pool);
       for (const { figures, ageMs } of await podTable.read()) fleet.hear(figures, ageMs);
       const operator = operatorName();
       const neverEnds = new AbortController().signal;

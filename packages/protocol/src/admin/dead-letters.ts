@@ -94,8 +94,12 @@ export type ReplayBody = z.input<typeof replayBody>;
 export const jobEstimate = z.object({
   messages: count,
   conversations: count,
-  /** Connections that would get them now, over the pods that answered. */
+  /** Connections that would get them now, over the pods that answered and the conversations that were looked at. */
   clients: count,
+  /** Pods that did not answer in time: their connections are missing above. */
+  pods_missing: z.array(z.string()),
+  /** Conversations whose connections were not looked at, since there are too many. */
+  conversations_uncounted: count,
   /** Of the one conversation: the first and last place; null where there are several, or nothing. */
   from: seq.nullable(),
   to: seq.nullable(),

@@ -21,6 +21,7 @@ test('what a stranger or a newer pod says on the channel ends no pod', async () 
   const questions = new PodQuestions({
     bus: pods,
     fleet,
+    table: async () => [],
     clock,
     instance: 'this one',
     answer: (question) => {

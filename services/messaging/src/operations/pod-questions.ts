@@ -2,6 +2,7 @@ import type { ConnectionView, PodConnections, TracedReader } from '@sanctum/prot
 import type { Clock } from '../clock.ts';
 import type { Fleet } from './fleet.ts';
 import type { PodBus } from './pod-bus.ts';
+import type { PodFigures } from './pod-figures.ts';
 
 /** How long the other pods have to answer. */
 const PATIENCE_MS = 500;
@@ -37,6 +38,8 @@ export interface PodAnswer {
   readonly summary?: PodConnections;
 }
 
+type WrittenFigures = readonly { readonly figures: PodFigures; readonly ageMs: number }[];
+
 export interface FleetAnswers {
   /** By pod name. */
   readonly answers: readonly PodAnswer[];
@@ -46,11 +49,12 @@ export interface FleetAnswers {
 
 /**
  * Asks every pod, over the bus, and waits until all that live have answered, or half a second. This pod's own answer
- * needs no bus; with Redis down it is the only one.
+ * needs no bus; with Redis down it is the only one, and their table says whose answers are missing.
  */
 export class PodQuestions {
   readonly #bus: PodBus;
   readonly #fleet: Fleet;
+  readonly #table: () => Promise<WrittenFigures>;
   readonly #clock: Clock;
   readonly #instance: string;
   readonly #answer: (question: PodQuestion) => PodAnswer;
@@ -59,12 +63,15 @@ export class PodQuestions {
   constructor(options: {
     bus: PodBus;
     fleet: Fleet;
+    /** What pods have written of themselves. */
+    table: () => Promise<WrittenFigures>;
     clock: Clock;
     instance: string;
     answer: (question: PodQuestion) => PodAnswer;
   }) {
     this.#bus = options.bus;
     this.#fleet = options.fleet;
+    this.#table = options.table;
     this.#clock = options.clock;
     this.#instance = options.instance;
     this.#answer = options.answer;
@@ -82,7 +89,16 @@ export class PodQuestions {
     });
   }
 
-  ask(question: PodQuestion): Promise<FleetAnswers> {
+  /** How many connections have a place in one of these conversations, as far as pods have answered. */
+  async reach(conversationIds: readonly string[]): Promise<{ clients: number; pods_missing: string[] }> {
+    if (conversationIds.length === 0) return { clients: 0, pods_missing: [] };
+    const { answers, missing } = await this.ask({ about: 'reach', conversationIds });
+    const clients = answers.reduce((sum, { count = 0 }) => sum + count, 0);
+    return { clients, pods_missing: [...missing] };
+  }
+
+  async ask(question: PodQuestion): Promise<FleetAnswers> {
+    await this.#lookForPods();
     const waiting = new Map(
       this.#fleet
         .alive()
@@ -107,5 +123,15 @@ export class PodQuestions {
       if (waiting.size === 0) finish();
       else void this.#bus.say({ kind: 'ask', id, question });
     });
+  }
+
+  /** Pods that the bus has not brought, as far as PostgreSQL tells in time. */
+  async #lookForPods(): Promise<void> {
+    const read = async () => {
+      for (const { figures, ageMs } of await this.#table()) this.#fleet.hear(figures, ageMs);
+    };
+    const late = new AbortController();
+    await Promise.race([read().catch(() => undefined), this.#clock.sleep(PATIENCE_MS, late.signal)]);
+    late.abort();
   }
 }

@@ -198,6 +198,7 @@ export class PostgresDeadLetters {
     return {
       messages,
       conversations,
+      conversations_uncounted: Math.max(0, conversations - ids.filter((id) => id !== null).length),
       from: conversations === 1 ? first_seq : null,
       to: conversations === 1 ? last_seq : null,
       lastId: last ?? 0,

@@ -31,7 +31,7 @@ export interface ReplayRange {
   readonly until: number;
 }
 
-export type ReplayEstimate = Omit<JobEstimate, 'clients'>;
+export type ReplayEstimate = Omit<JobEstimate, 'clients' | 'pods_missing'>;
 
 /** What the runbook's `UPDATE … SET status = 'pending'` does to a conversation, piece by piece. */
 export class PostgresReplayLog {
@@ -47,7 +47,13 @@ export class PostgresReplayLog {
       [conversationId, new Date(since), new Date(until)],
     );
     const { messages, first, last } = row!;
-    return { messages, conversations: messages > 0 ? 1 : 0, from: first, to: last };
+    return {
+      messages,
+      conversations: messages > 0 ? 1 : 0,
+      conversations_uncounted: 0,
+      from: first,
+      to: last,
+    };
   }
 
   /** Behind `after` up to `to`: a message that is sent meanwhile is not taken again. */

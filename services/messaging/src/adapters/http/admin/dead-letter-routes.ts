@@ -19,12 +19,6 @@ export function deadLetterRoutes(deps: {
 }) {
   const { deadLetters, replays, jobs, questions, clock } = deps;
 
-  async function clientsOf(conversationIds: readonly string[]): Promise<number> {
-    if (conversationIds.length === 0) return 0;
-    const { answers } = await questions.ask({ about: 'reach', conversationIds });
-    return answers.reduce((sum, { count = 0 }) => sum + count, 0);
-  }
-
   return adminHandlers({
     async listDeadLetters({ query }) {
       const { kind, cause, conversation_id: conversationId, cursor, limit } = query;
@@ -49,7 +43,7 @@ export function deadLetterRoutes(deps: {
       const filter = { ids, cause, conversationId };
       const { lastId, conversationIds, ...estimate } = await deadLetters.estimate(kind, filter);
       if (dryRun) {
-        const answer: JobEstimate = { ...estimate, clients: await clientsOf(conversationIds) };
+        const answer: JobEstimate = { ...estimate, ...(await questions.reach(conversationIds)) };
         return { body: answer };
       }
       const job = await startRequeue(
@@ -65,7 +59,7 @@ export function deadLetterRoutes(deps: {
       const range = { conversationId, since: Date.parse(body.since), until };
       const estimate = await replays.estimate(range);
       if (dryRun) {
-        const answer: JobEstimate = { ...estimate, clients: await clientsOf([conversationId]) };
+        const answer: JobEstimate = { ...estimate, ...(await questions.reach([conversationId])) };
         return { body: answer };
       }
       const job = await startReplay({ jobs, replays }, { range, estimate, by, reason });

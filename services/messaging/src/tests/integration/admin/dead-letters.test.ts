@@ -91,7 +91,15 @@ describe('dead rows', () => {
       cause: 'by_cause',
       dry_run: true,
     });
-    expect(dry).toEqual({ messages: 3, conversations: 1, clients: 1, from: 1, to: 3 });
+    expect(dry).toEqual({
+      messages: 3,
+      conversations: 1,
+      clients: 1,
+      pods_missing: [],
+      conversations_uncounted: 0,
+      from: 1,
+      to: 3,
+    });
     const single = await operator.send<Job>('POST', '/dead-letters/requeue', {
       kind: 'row',
       ids: [latest!.id],
@@ -146,6 +154,21 @@ describe('dead rows', () => {
     await eventually(async () => expect(await count('sent')).toBe(450));
   });
 
+  it('of more conversations than are looked at: an estimate says so', async () => {
+    await scene.sql(
+      `INSERT INTO messaging.message_dlq (entry_id, source_stream, group_name, aggregate_id, payload, reason)
+       SELECT n || '-0', 'many', 'messaging-hub', md5(n::text)::uuid::text, '[]', 'of_many'
+       FROM generate_series(1, 1200) n`,
+    );
+    const body = { kind: 'entry', cause: 'of_many', dry_run: true };
+    expect(await operator.send<JobEstimate>('POST', '/dead-letters/requeue', body)).toMatchObject({
+      messages: 1200,
+      conversations: 1200,
+      conversations_uncounted: 200,
+    });
+    await scene.sql(`DELETE FROM messaging.message_dlq WHERE source_stream = 'many'`);
+  });
+
   it('of a kind go only when all are asked for', async () => {
     const body = { kind: 'row' };
     expect((await operator.http.request('POST', '/admin/v1/dead-letters/requeue', { body })).status).toBe(
@@ -196,7 +219,27 @@ describe('a replay', () => {
     await eventually(async () => expect(await scene.unacknowledged()).toBe(0));
     const body = { conversation_id: conversationId, since };
     const dry = await operator.send<JobEstimate>('POST', '/replays', { ...body, dry_run: true });
-    expect(dry).toEqual({ messages: 4, conversations: 1, clients: 1, from: 4, to: 7 });
+    expect(dry).toMatchObject({
+      messages: 4,
+      conversations: 1,
+      clients: 1,
+      pods_missing: [],
+      from: 4,
+      to: 7,
+    });
+    // A pod lives that says nothing.
+    const mute = randomUUID();
+    await scene.sql(
+      `INSERT INTO messaging.pod_figures (instance, seen_at, figures)
+       SELECT $1::uuid, now() + INTERVAL '1 hour', figures || jsonb_build_object('instance', $1::text, 'name', 'mute')
+       FROM messaging.pod_figures LIMIT 1`,
+      [mute],
+    );
+    expect(await operator.send<JobEstimate>('POST', '/replays', { ...body, dry_run: true })).toMatchObject({
+      clients: 1,
+      pods_missing: ['mute'],
+    });
+    await scene.sql('DELETE FROM messaging.pod_figures WHERE instance = $1', [mute]);
     expect(await scene.onStream(conversationId)).toHaveLength(7);
     const job = await operator.send<Job>('POST', '/replays', { ...body, reason: 'a client lost them' });
     expect(await ended(job.job_id)).toMatchObject({ kind: 'replay', state: 'done', done: 4, total: 4 });
