@@ -6,10 +6,16 @@ import type { Shell } from '../shell.ts';
 
 const LOOK_EVERY_MS = 500;
 
-/** Waits for the end of a job, telling how far it is, and prints it. */
+/** What is left of a job that ended too early. */
+const GO_ON: Readonly<Record<Job['kind'], string>> = {
+  requeue: 'Type the same again: it takes what is left.',
+  replay: 'Type the same again: what went out already goes out once more, and clients know it by its seq.',
+};
+
+/** Waits for the end of a job, telling how far it is, and prints it. @throws CliError where it was not done wholly */
 export async function followJob(
   shell: Shell,
-  { jobs, job, output }: { jobs: OperatorJobs; job: Job; output: Output },
+  { jobs, job, output }: { jobs: Pick<OperatorJobs, 'get' | 'settled'>; job: Job; output: Output },
 ): Promise<void> {
   let current = job;
   let told = -1;
@@ -25,5 +31,7 @@ export async function followJob(
     current,
     `${current.state}: ${current.done} of ${current.total} messages sent again${skipped}`,
   );
-  if (current.state === 'failed') throw new CliError(`it failed after ${current.done}: ${current.error}`);
+  const { state, done, total, error, kind } = current;
+  if (state === 'failed') throw new CliError(`it failed after ${done}: ${error}`, GO_ON[kind]);
+  if (state !== 'done') throw new CliError(`it was ${state} after ${done} of ${total}`, GO_ON[kind]);
 }
