@@ -48,6 +48,16 @@ describe('a pod is running', () => {
     expect(out).toMatch(/dispatcher {2}ok/);
   });
 
+  test('status without a named Redis says so, and takes nothing for down', async () => {
+    const env = { POSTGRES_URL: scene.databaseUrl };
+    const { code, out } = await run(['status', '--once'], { env });
+    expect([code, out]).toEqual([
+      0,
+      expect.stringMatching(/stream {6}off[^]*not named: set REDIS_URL or --redis-url/),
+    ]);
+    expect(out).toMatch(/dispatcher {2}ok[^]*consumer {4}ok[^]*hub {9}ok/);
+  });
+
   test('doctor finds what is wrong, each with what to do', async () => {
     const { code, values } = await run(['doctor', '--json']);
     const { findings } = values[0] as { findings: { check: string; level: string; remedy?: string }[] };

@@ -78,7 +78,7 @@ async function watcher(shell: Shell, stores: Stores, signal: AbortSignal): Promi
     epoch: () => epoch,
     probes: {
       outbox: () => dispatchLog.backlog(),
-      stream: () => inspector?.state() ?? Promise.reject(new Error('no Redis was named')),
+      ...(inspector && { stream: () => inspector.state() }),
       pods: () => podTable.read(),
     },
   });

@@ -135,6 +135,17 @@ describe('what is red', () => {
       { stream: undefined, pods: [pod({ reasons: ['redis_unreachable'] }), pod({ name: 'two' })] },
       { stream: 'degraded', dispatcher: 'degraded', consumer: 'degraded', hub: 'degraded' },
     ],
+    ['a Redis that was not named to whoever looks', { stream: 'not_named' }, { stream: 'off' }],
+    [
+      'a Redis that was not named, and that no pod reaches',
+      { stream: 'not_named', pods: [pod({ reasons: ['redis_unreachable'] })] },
+      { stream: 'down' },
+    ],
+    [
+      'a Redis that was not named, with entries that nobody reads',
+      { stream: 'not_named', rates: IDLE, pods: [pod({ oldestUnreadSeconds: 60 })] },
+      { stream: 'off', consumer: 'down' },
+    ],
   ])('%s', (_name, inputs, expected) => {
     expect(healths(inputs)).toEqual({ ...ALL_OK, ...expected });
   });

@@ -27,9 +27,9 @@ export interface StreamState {
 export interface PipelineInputs {
   readonly pods: readonly KnownPod[];
   readonly rates: FleetRates;
-  /** undefined: it did not answer this pod. */
+  /** undefined: it did not answer this pod. `not_named`: whoever looks does not know where it is. */
   readonly outbox: OutboxState | undefined;
-  readonly stream: StreamState | undefined;
+  readonly stream: StreamState | 'not_named' | undefined;
   /** What operators have paused. */
   readonly paused: readonly ControlledStage[];
 }
@@ -46,7 +46,8 @@ const WELL: Finding = { health: 'ok', cause: null };
  * store that is down, or for a stage that an operator has paused, is `degraded` and says for whom. Pure.
  */
 export function viewStages(inputs: PipelineInputs): Stage[] {
-  const { rates, outbox, stream, pods } = inputs;
+  const { rates, outbox, pods } = inputs;
+  const stream = inputs.stream === 'not_named' ? undefined : inputs.stream;
   const alive = pods.filter(({ isGone }) => !isGone).map(({ figures }) => figures);
   const dispatching = alive.filter((pod) => pod.dispatcher).length;
   const consuming = alive.filter((pod) => pod.consumer).length;
@@ -137,6 +138,11 @@ function dispatcherFinding(inputs: PipelineInputs, alive: readonly PodFigures[])
 
 function streamFinding({ stream }: PipelineInputs, alive: readonly PodFigures[]): Finding {
   const cut = alive.filter(({ reasons }) => reasons.includes('redis_unreachable'));
+  if (stream === 'not_named') {
+    if (cut.length === 0) return { health: 'off', cause: 'not named: set REDIS_URL or --redis-url' };
+    const cause = `Redis does not answer ${names(cut)}`;
+    return cut.length === alive.length ? down(cause) : degraded(cause);
+  }
   if (stream === undefined) {
     return cut.length < alive.length && alive.length > 1
       ? degraded('Redis does not answer the pod that shows this; others still reach it')
@@ -154,9 +160,10 @@ function consumerFinding(inputs: PipelineInputs, alive: readonly PodFigures[]): 
   const fault = stageFault(inputs, alive, 'consumer');
   if (fault !== undefined) return fault;
   if (paused.includes('consumer')) return { health: 'paused', cause: 'an operator has paused it' };
-  if (stream === undefined || streamRefuses(stream)) return degraded('waits for the stream');
-  const isLate = stream.oldestUnreadSeconds > LATE_SECONDS;
-  const late = `the oldest unread entry waits for ${stream.oldestUnreadSeconds.toFixed(0)} s`;
+  if (streamRefuses(stream)) return degraded('waits for the stream');
+  const unreadSeconds = typeof stream === 'object' ? stream.oldestUnreadSeconds : oldestUnreadOf(alive);
+  const isLate = unreadSeconds > LATE_SECONDS;
+  const late = `the oldest unread entry waits for ${unreadSeconds.toFixed(0)} s`;
   if (rates.consumed === 0 && (rates.consumerErrors > 0 || isLate))
     return down(isLate ? `${late}, and none is read` : 'it can neither read nor broadcast');
   if (rates.consumerErrors > 0) return degraded('some of what it reads or broadcasts fails');
@@ -209,8 +216,14 @@ function stageFault(
   return stuck.length === doing.length ? down(cause) : degraded(cause);
 }
 
-function streamRefuses(stream: StreamState | undefined): boolean {
+function streamRefuses(stream: PipelineInputs['stream']): boolean {
+  if (stream === 'not_named') return false;
   return stream === undefined || stream.refuses !== undefined;
+}
+
+/** As the pods see it. */
+function oldestUnreadOf(alive: readonly PodFigures[]): number {
+  return Math.max(0, ...alive.map(({ oldestUnreadSeconds }) => oldestUnreadSeconds));
 }
 
 function down(cause: string): Finding {

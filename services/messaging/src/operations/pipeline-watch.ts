@@ -19,7 +19,8 @@ const REST_MAX_MS = 10_000;
 
 export interface StoreProbes {
   outbox(): Promise<OutboxState>;
-  stream(): Promise<StreamState>;
+  /** Left out: no Redis was named. */
+  stream?: () => Promise<StreamState>;
   /** What pods have written of themselves. */
   pods(): Promise<readonly { readonly figures: PodFigures; readonly ageMs: number }[]>;
 }
@@ -33,7 +34,7 @@ export class PipelineWatch {
   readonly #pod: string;
   readonly #epoch: () => number;
   readonly #outbox: Probe<OutboxState>;
-  readonly #stream: Probe<StreamState>;
+  readonly #stream: Probe<StreamState> | undefined;
   readonly #table: Probe<void>;
   #watchedUntil = -Infinity;
 
@@ -52,7 +53,8 @@ export class PipelineWatch {
     this.#pod = options.pod;
     this.#epoch = options.epoch;
     this.#outbox = new Probe(this.#clock, () => this.#probes.outbox());
-    this.#stream = new Probe(this.#clock, () => this.#probes.stream());
+    const { stream } = options.probes;
+    this.#stream = stream && new Probe(this.#clock, stream);
     this.#table = new Probe(this.#clock, async () => {
       for (const { figures, ageMs } of await this.#probes.pods()) this.#fleet.hear(figures, ageMs);
     });
@@ -74,7 +76,7 @@ export class PipelineWatch {
       this.#ask();
       const late = new AbortController();
       await Promise.race([
-        Promise.all([this.#outbox.settled, this.#stream.settled, this.#table.settled]),
+        Promise.all([this.#outbox.settled, this.#stream?.settled, this.#table.settled]),
         this.#clock.sleep(PATIENCE_MS, late.signal),
       ]);
       late.abort();
@@ -84,21 +86,22 @@ export class PipelineWatch {
 
   #ask(): void {
     this.#outbox.ask();
-    this.#stream.ask();
+    this.#stream?.ask();
     this.#table.ask();
   }
 
   #view(): Pipeline {
     const pods = this.#fleet.pods();
     const rates = this.#fleet.rates();
-    const [outbox, stream] = [this.#outbox.answer(PATIENCE_MS), this.#stream.answer(PATIENCE_MS)];
+    const [outbox, stream] = [this.#outbox.answer(PATIENCE_MS), this.#stream?.answer(PATIENCE_MS)];
+    const seen = this.#stream === undefined ? 'not_named' : stream;
     const ms = (counts: readonly number[], quantile: number) =>
       quantileMs(counts, LATENCY_BUCKETS_SECONDS, quantile);
     return {
       at: formatTime(this.#clock.now()),
       answered_by: this.#pod,
       epoch: this.#epoch(),
-      stages: viewStages({ pods, rates, outbox, stream, paused: this.#controls.paused }),
+      stages: viewStages({ pods, rates, outbox, stream: seen, paused: this.#controls.paused }),
       stores: {
         outbox:
           outbox === undefined
