@@ -19,6 +19,8 @@ export function given(name: string): string | undefined {
 export function serviceSettings(): Settings {
   const hasKey = ['JWT_JWKS_URL', 'JWT_PUBLIC_KEY', 'JWT_SECRET'].some((name) => given(name) !== undefined);
   return {
+    // For this machine alone: the demo gives tokens to whoever asks.
+    HTTP_HOST: given('HTTP_HOST') ?? '127.0.0.1',
     DISPATCHER_ENABLED: given('DISPATCHER_ENABLED') ?? 'true',
     CONSUMER_ENABLED: given('CONSUMER_ENABLED') ?? 'true',
     // There is no other pod that clients could move to: Ctrl-C is not kept waiting for them.
