@@ -2,7 +2,8 @@ import type { Job, Jobs } from '@sanctum/protocol/admin';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { countText } from '../format.ts';
 import type { Api } from '../server/api.ts';
-import { inWords, useLoad } from '../ui/hooks.ts';
+import { Confirm } from '../ui/confirm.tsx';
+import { useLoad } from '../ui/hooks.ts';
 import { Status, type Sign } from '../ui/icon.tsx';
 
 const POLL_RUNNING_MS = 500;
@@ -67,36 +68,50 @@ export function JobStrip(props: {
 }
 
 function JobRow({ job, stop, dismiss }: { job: Job; stop: () => Promise<void>; dismiss: () => void }) {
-  const [error, setError] = useState<string>();
+  const [asking, setAsking] = useState(false);
   const name = job.kind === 'replay' ? 'Replay' : 'Requeue';
   const skipped = job.skipped === 0 ? '' : `, ${countText(job.skipped)} could not be`;
+  const isRunning = job.state === 'running';
   return (
-    <div class="job" role="status">
-      <strong>{name}</strong>
-      <Status sign={SIGNS[job.state]}>{STATE_WORDS[job.state]}</Status>
-      <progress
-        max={Math.max(job.total, 1)}
-        value={job.total === 0 ? 1 : job.done}
-        aria-label={`${name}: progress`}
-      />
-      <span class="job-figures">
-        {countText(job.done)} of {countText(job.total)}
-        {skipped}
-        {job.error === null ? '' : `: ${job.error}`}
-        {error === undefined ? '' : ` ${error}`}
-      </span>
-      {job.state === 'running' ? (
-        <button
-          type="button"
-          onClick={() => void stop().catch((failure: unknown) => setError(inWords(failure).message))}
+    <>
+      <div class="job" role="status">
+        <strong>{name}</strong>
+        <Status sign={SIGNS[job.state]}>{STATE_WORDS[job.state]}</Status>
+        <progress
+          max={Math.max(job.total, 1)}
+          value={job.total === 0 ? 1 : job.done}
+          aria-label={`${name}: progress`}
+        />
+        <span class="job-figures">
+          {countText(job.done)} of {countText(job.total)}
+          {skipped}
+          {job.error === null ? '' : `: ${job.error}`}
+        </span>
+        {isRunning ? (
+          <button type="button" onClick={() => setAsking(true)}>
+            Stop…
+          </button>
+        ) : (
+          <button type="button" onClick={dismiss}>
+            Dismiss
+          </button>
+        )}
+      </div>
+      {asking && isRunning ? (
+        <Confirm
+          title={`Stop this ${job.kind}?`}
+          action={`Stop the ${job.kind}`}
+          danger
+          reason="none"
+          act={stop}
+          close={() => setAsking(false)}
         >
-          Stop
-        </button>
-      ) : (
-        <button type="button" onClick={dismiss}>
-          Dismiss
-        </button>
-      )}
-    </div>
+          <p>
+            {countText(job.done)} of {countText(job.total)} messages are sent again. What is done stays done;
+            the rest has to be asked for anew.
+          </p>
+        </Confirm>
+      ) : null}
+    </>
   );
 }

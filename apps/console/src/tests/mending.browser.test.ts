@@ -2,6 +2,7 @@ import { eventually } from '@sanctum/messaging/tests/support/eventually';
 import type { Pod } from '@sanctum/messaging/tests/support/pod';
 import { Scene } from '@sanctum/messaging/tests/support/scene';
 import type { TestClient } from '@sanctum/messaging/tests/support/test-client';
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ConsolePage } from './console-page.ts';
 
@@ -69,6 +70,50 @@ it('a conversation is replayed only after the page has said what that touches', 
   await page.getByRole('button', { name: 'Replay 5 messages…' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Replay 5 messages' }).click();
   await eventually(() => expect(replayed().length).toBe(before + MESSAGES));
+});
+
+it('a replay that runs is stopped only after the page has asked', async () => {
+  const many = randomUUID();
+  await scene.sql(
+    `INSERT INTO messaging.message_outbox (event_id, message_id, event_type, aggregate_id, payload)
+     SELECT gen_random_uuid(), gen_random_uuid(), 'Test', $1, '{}' FROM generate_series(1, 600)`,
+    [many],
+  );
+  await eventually(async () => {
+    const sent = await scene.sql(
+      `SELECT FROM messaging.message_outbox WHERE aggregate_id = $1 AND status = 'sent'`,
+      [many],
+    );
+    expect(sent).toHaveLength(600);
+  });
+  // Somebody holds a row of the second piece: it waits.
+  const hand = await scene.sqlConnection();
+  await hand.query('BEGIN');
+  await hand.query('SELECT FROM messaging.message_outbox WHERE aggregate_id = $1 AND seq = 550 FOR UPDATE', [
+    many,
+  ]);
+  const { page } = console;
+  await page.getByLabel('Conversation').fill(many);
+  await page.getByRole('button', { name: 'Dry run' }).click();
+  await page.getByRole('button', { name: 'Replay 600 messages…' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Replay 600 messages' }).click();
+  const job = page
+    .getByRole('region', { name: 'Running work' })
+    .getByRole('status')
+    .filter({ hasText: 'of 600' });
+  await job.getByText('500 of 600').waitFor();
+  await job.getByRole('button', { name: 'Stop…' }).click();
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  await job.getByText('running', { exact: true }).waitFor();
+  const stopped = () => scene.sql(`SELECT FROM messaging.operator_audit WHERE action = 'stop_job'`);
+  expect(await stopped()).toEqual([]);
+  await job.getByRole('button', { name: 'Stop…' }).click();
+  await dialog.getByRole('button', { name: 'Stop the replay' }).click();
+  await eventually(async () => expect(await stopped()).toHaveLength(1));
+  await hand.query('ROLLBACK');
+  await job.getByText('stopped', { exact: true }).waitFor();
 });
 
 it('a message is traced to the connections that are past it', async () => {

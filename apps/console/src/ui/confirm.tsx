@@ -12,8 +12,8 @@ export interface ConfirmProps {
   action: string;
   /** Asks for this text to be typed before the button works. */
   typed?: string;
-  /** Asks for a reason, which is written to the audit. */
-  reason: 'required' | 'optional';
+  /** Asks for a reason, which is written to the audit; `none`: there is no place for one. */
+  reason: 'required' | 'optional' | 'none';
   danger?: boolean;
   /** What it is about is not known yet, or nothing. */
   blocked?: boolean;
@@ -34,7 +34,7 @@ export function Confirm(props: ConfirmProps) {
     !busy &&
     props.blocked !== true &&
     (props.typed ?? '') === typed &&
-    (props.reason === 'optional' || reason.trim() !== '');
+    (props.reason !== 'required' || reason.trim() !== '');
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     if (!ready) return;
@@ -53,18 +53,20 @@ export function Confirm(props: ConfirmProps) {
       <form onSubmit={(event) => void submit(event)}>
         <h2 id="confirm-title">{props.title}</h2>
         {props.children}
-        <label class="field">
-          <span>{props.reason === 'required' ? 'Reason' : 'Reason (optional)'}</span>
-          <input
-            name="reason"
-            maxLength={500}
-            autocomplete="off"
-            value={reason}
-            required={props.reason === 'required'}
-            onInput={(event) => setReason(event.currentTarget.value)}
-          />
-          <small>Kept in the audit with your name.</small>
-        </label>
+        {props.reason === 'none' ? null : (
+          <label class="field">
+            <span>{props.reason === 'required' ? 'Reason' : 'Reason (optional)'}</span>
+            <input
+              name="reason"
+              maxLength={500}
+              autocomplete="off"
+              value={reason}
+              required={props.reason === 'required'}
+              onInput={(event) => setReason(event.currentTarget.value)}
+            />
+            <small>Kept in the audit with your name.</small>
+          </label>
+        )}
         {props.typed === undefined ? null : (
           <label class="field">
             <span>
