@@ -1,8 +1,10 @@
 import type { Deployment } from 'kubernetes-types/apps/v1';
-import type { EnvVar, Pod } from 'kubernetes-types/core/v1';
+import type { CronJob, Job } from 'kubernetes-types/batch/v1';
+import type { EnvVar, Pod, PodTemplateSpec, Secret } from 'kubernetes-types/core/v1';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Manifest } from '../render.ts';
@@ -15,17 +17,25 @@ export interface RecordedChange {
   readonly body: Json;
 }
 
+/** What it holds beside Deployments and pods, by the name in paths. */
+const KINDS = { cronjobs: 'CronJob', jobs: 'Job', secrets: 'Secret' } as const;
+type Stored = CronJob | Job | Secret;
+
 /**
- * A Kubernetes API server on loopback, as far as the runbook's `kubectl` lines need one, with the Deployments of
- * rendered manifests in it. Their pods are there as soon as they are wanted, and are new ones whenever the pod
- * template changes. It keeps every change that was asked for. No scheduler, no kubelet: pods only have a
- * specification, and the log lines that a test gives them.
+ * A Kubernetes API server on loopback, as far as the runbook's `kubectl` lines need one, with the Deployments,
+ * CronJobs, Jobs and Secrets of manifests in it. Pods are there as soon as they are wanted, and are new ones whenever
+ * the pod template changes; a Job's is through at once. It keeps every change that was asked for. No scheduler, no
+ * kubelet: pods only have a specification, and the log lines that a test gives them.
  */
 export class RecordingCluster {
   readonly changes: RecordedChange[] = [];
+  /** The pods to which a port was forwarded. */
+  readonly forwards: string[] = [];
   /** What each pod's log says, a line each. */
   logLines: readonly string[] = [];
   readonly #deployments = new Map<string, Deployment>();
+  /** By `jobs/name`. */
+  readonly #stored = new Map<string, Stored>();
   readonly #server: Server;
   readonly #namespace: string;
   readonly #dir: string;
@@ -35,11 +45,15 @@ export class RecordingCluster {
     this.#namespace = deployments[0]?.metadata?.namespace ?? 'default';
     this.#dir = dir;
     for (const deployment of deployments) this.#put({ ...structuredClone(deployment) }, 1);
+    for (const [resource, kind] of Object.entries(KINDS))
+      for (const manifest of manifests)
+        if (manifest.kind === kind) this.#store(resource, structuredClone(manifest) as Stored);
     this.#server = createServer((request, response) => {
       this.#answer(request, response).catch((error: unknown) => {
         response.writeHead(500).end(String(error));
       });
     });
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex) => this.#forward(request, socket));
   }
 
   static async start(manifests: readonly Manifest[]): Promise<RecordingCluster> {
@@ -67,8 +81,18 @@ export class RecordingCluster {
     return env.find((variable) => variable.name === name)?.value;
   }
 
+  cronJob(name: string): CronJob {
+    const found = this.#stored.get(`cronjobs/${name}`);
+    if (found === undefined) throw new Error(`no CronJob ${name}`);
+    return found as CronJob;
+  }
+
+  jobs(): Job[] {
+    return this.#storedIn('jobs') as Job[];
+  }
+
   pods(): Pod[] {
-    return Array.from(this.#deployments.values()).flatMap((deployment) => podsOf(deployment));
+    return [...Array.from(this.#deployments.values()).flatMap(podsOf), ...this.jobs().map(podOf)];
   }
 
   async stop(): Promise<void> {
@@ -86,26 +110,33 @@ export class RecordingCluster {
     const known = DISCOVERY[pathname];
     if (known !== undefined) return say(200, known);
 
-    const [, resource, name, subresource] =
-      new RegExp(
-        `^/(?:api/v1|apis/apps/v1)/namespaces/${this.#namespace}/(\\w+)(?:/([\\w-]+))?(?:/(\\w+))?$`,
-      ).exec(pathname) ?? [];
+    const place = new RegExp(
+      `^/(?:api/v1|apis/(?:apps|batch)/v1)/namespaces/${this.#namespace}/(\\w+)(?:/([\\w-]+))?(?:/(\\w+))?$`,
+    ).exec(pathname);
+    if (place === null) return say(404, refusal(404, 'NotFound', `nothing at ${pathname}`));
+    const [, resource = '', name, subresource] = place;
     // Clients that would rather have a list as a stream of events are content with a list.
     if (searchParams.get('sendInitialEvents') === 'true')
       return say(422, refusal(422, 'Invalid', 'no such option'));
     if (searchParams.get('watch') !== null) return response.writeHead(200).flushHeaders();
 
-    const all: readonly (Deployment | Pod)[] =
-      resource === 'pods' ? this.pods() : resource === 'deployments' ? [...this.#deployments.values()] : [];
+    const change = async () => {
+      this.changes.push({ method: request.method!, path: pathname, body: await readJson(request) });
+      return this.changes.at(-1)!;
+    };
+    if (resource === 'jobs' && name === undefined && request.method === 'POST') {
+      const { body } = await change();
+      return say(201, this.#store(resource, finished(body as Job)));
+    }
+    const all: readonly (Deployment | Pod | Stored)[] =
+      resource === 'pods'
+        ? this.pods()
+        : resource === 'deployments'
+          ? [...this.#deployments.values()]
+          : this.#storedIn(resource);
     if (name === undefined) {
-      const kind = resource === 'pods' ? 'PodList' : 'DeploymentList';
-      return say(
-        200,
-        listOf(
-          kind,
-          all.filter((one) => matches(one, searchParams)),
-        ),
-      );
+      const found = all.filter((one) => matches(one, searchParams));
+      return say(200, listOf(resource, found));
     }
     const found = all.find((one) => one.metadata?.name === name);
     if (found === undefined) return say(404, refusal(404, 'NotFound', `${resource} "${name}" not found`));
@@ -113,17 +144,47 @@ export class RecordingCluster {
       const tail = Number(searchParams.get('tailLines') ?? this.logLines.length);
       return void response.end(this.logLines.slice(-tail).concat('').join('\n'));
     }
-    if (resource === 'deployments' && request.method === 'PATCH') {
-      this.#patch(name, subresource, { method: 'PATCH', path: pathname, body: await readJson(request) });
+    if (resource === 'deployments') {
+      if (request.method === 'PATCH') this.#patch(name, subresource, await change());
+      return say(200, subresource === 'scale' ? scaleOf(this.deployment(name)) : this.deployment(name));
     }
-    return say(
-      200,
-      subresource === 'scale' ? scaleOf(this.deployment(name)) : (this.#deployments.get(name) ?? found),
+    if (resource === 'cronjobs' && request.method === 'PATCH') {
+      const { body } = await change();
+      return say(200, this.#store(resource, strategicMerge(found as unknown as Json, body)));
+    }
+    if (resource === 'jobs' && request.method === 'DELETE') {
+      await change();
+      this.#stored.delete(`jobs/${name}`);
+    }
+    return say(200, found);
+  }
+
+  /** Takes the tunnel of `kubectl port-forward`, in the older of its two ways; nothing is at its other end. */
+  #forward(request: IncomingMessage, socket: Duplex): void {
+    const [, pod] = /\/pods\/([\w-]+)\/portforward$/.exec(request.url?.split('?')[0] ?? '') ?? [];
+    if (pod === undefined || request.headers.upgrade !== 'SPDY/3.1')
+      return void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+    this.forwards.push(pod);
+    socket.on('error', () => socket.destroy());
+    socket.resume().once('end', () => socket.end());
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n' +
+        'X-Stream-Protocol-Version: portforward.k8s.io\r\n\r\n',
+    );
+  }
+
+  #store(resource: string, object: Stored): Stored {
+    this.#stored.set(`${resource}/${object.metadata?.name}`, object);
+    return object;
+  }
+
+  #storedIn(resource: string): Stored[] {
+    return Array.from(this.#stored).flatMap(([place, object]) =>
+      place.startsWith(`${resource}/`) ? [object] : [],
     );
   }
 
   #patch(name: string, subresource: string | undefined, change: RecordedChange): void {
-    this.changes.push(change);
     const before = this.deployment(name);
     const patched =
       subresource === 'scale'
@@ -170,20 +231,50 @@ export class RecordingCluster {
 }
 
 function podsOf({ metadata, spec }: Deployment): Pod[] {
-  return Array.from({ length: spec?.replicas ?? 1 }, (_, index) => ({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      ...spec?.template.metadata,
+  return Array.from({ length: spec?.replicas ?? 1 }, (_, index) =>
+    pod(spec?.template, {
       name: `${metadata?.name}-${metadata?.generation}-${index}`,
-      ...(metadata?.namespace !== undefined && { namespace: metadata.namespace }),
-    },
-    ...(spec?.template.spec !== undefined && { spec: spec.template.spec }),
-    status: { phase: 'Running' },
-  }));
+      namespace: metadata?.namespace,
+      phase: 'Running',
+    }),
+  );
 }
 
-function matches({ metadata }: Deployment | Pod, query: URLSearchParams): boolean {
+function podOf({ metadata, spec }: Job): Pod {
+  const { name, namespace } = metadata ?? {};
+  return pod(spec?.template, { name: `${name}-0`, namespace, phase: 'Succeeded' });
+}
+
+function pod(
+  template: PodTemplateSpec | undefined,
+  { name, namespace, phase }: { name: string; namespace: string | undefined; phase: string },
+): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { ...template?.metadata, name, ...(namespace !== undefined && { namespace }) },
+    ...(template?.spec !== undefined && { spec: template.spec }),
+    status: { phase },
+  };
+}
+
+/** As the controller would leave it once its pod is through: it can be told by its labels, and is complete. */
+function finished(job: Job): Job {
+  const matchLabels = { 'batch.kubernetes.io/job-name': job.metadata!.name! };
+  const { template, ...spec } = job.spec!;
+  const { metadata } = template;
+  return {
+    ...job,
+    spec: {
+      ...spec,
+      selector: { matchLabels },
+      template: { ...template, metadata: { ...metadata, labels: { ...metadata?.labels, ...matchLabels } } },
+    },
+    status: { succeeded: 1, conditions: [{ type: 'Complete', status: 'True' }] },
+  };
+}
+
+function matches({ metadata }: Deployment | Pod | Stored, query: URLSearchParams): boolean {
   const wanted = (query.get('labelSelector') ?? '').split(',').filter((part) => part !== '');
   const named = /^metadata\.name=(.+)$/.exec(query.get('fieldSelector') ?? '')?.[1] ?? metadata?.name;
   return (
@@ -209,9 +300,16 @@ function scaleOf({ metadata, spec, status: { replicas } = {} }: Deployment): obj
   };
 }
 
-function listOf(kind: 'PodList' | 'DeploymentList', items: readonly object[]): object {
-  const apiVersion = kind === 'PodList' ? 'v1' : 'apps/v1';
-  return { apiVersion, kind, metadata: { resourceVersion: '1' }, items };
+function listOf(resource: string, items: readonly object[]): object {
+  const kinds: Readonly<Record<string, readonly [string, string]>> = {
+    pods: ['v1', 'Pod'],
+    deployments: ['apps/v1', 'Deployment'],
+    secrets: ['v1', KINDS.secrets],
+    cronjobs: ['batch/v1', KINDS.cronjobs],
+    jobs: ['batch/v1', KINDS.jobs],
+  };
+  const [apiVersion, kind] = kinds[resource] ?? ['v1', ''];
+  return { apiVersion, kind: `${kind}List`, metadata: { resourceVersion: '1' }, items };
 }
 
 function refusal(code: number, reason: string, message: string): object {

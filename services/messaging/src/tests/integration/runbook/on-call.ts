@@ -38,15 +38,18 @@ export async function type(
     .replaceAll('<pod-ip>:8083', place ?? '<pod-ip>:8083')
     .replaceAll('<entry-id>', at.entryId ?? '<entry-id>')
     .replaceAll('<message-id>', at.messageId ?? '<message-id>')
-    // Where it is, is all that is added: the tests' Redis has another port, and several databases.
+    // Where it is, is all that is added, unless it is said: the tests' Redis has another port, and several databases.
     .replace(
-      /^redis-cli /,
+      /^redis-cli (?!-u )/,
       `redis-cli ${redis ? `-h ${redis.hostname} -p ${redis.port} -n ${redis.pathname.slice(1) || 0}` : ''} `,
     );
   const unfilled = /<[a-z-]+>/.exec(filled);
   if (unfilled !== null) throw new Error(`nothing was given for ${unfilled[0]} of: ${command}`);
   const { stdout } = await run('bash', ['--norc', '-c', `set -o pipefail; ${filled}`], {
-    env: { PATH: [path.dirname(cli), process.env['PATH'] ?? ''].join(path.delimiter) },
+    env: {
+      PATH: [path.dirname(cli), process.env['PATH'] ?? ''].join(path.delimiter),
+      ...(at.redisUrl !== undefined && { REDIS_URL: at.redisUrl }),
+    },
   });
   return stdout;
 }

@@ -8,7 +8,8 @@ import path from 'node:path';
  * of a kind, so none can be left out:
  *
  *   sql, redis-cli, curl, sanctum   operators-commands.test.ts, beside this file
- *   local                           testing-locally.test.ts, beside this file (its last: scripts/testing-locally.ts)
+ *   local                           testing-locally.test.ts, beside this file (its last: scripts/testing-locally.ts);
+ *                                   what is exported Before You Type: deploy/src/runbook-kubectl.test.ts
  *   promql, alert                   deploy/src/prometheus
  *   kubectl                         deploy/src/runbook-kubectl.test.ts
  *   manifest, docker-compose        deploy/src/runbook-files.test.ts
