@@ -126,7 +126,7 @@ export class RecordingCluster {
     };
     if (resource === 'jobs' && name === undefined && request.method === 'POST') {
       const { body } = await change();
-      return say(201, this.#store(resource, finished(body as Job)));
+      return say(201, this.#store(resource, finished(body)));
     }
     const all: readonly (Deployment | Pod | Stored)[] =
       resource === 'pods'
@@ -161,10 +161,10 @@ export class RecordingCluster {
 
   /** Takes the tunnel of `kubectl port-forward`, in the older of its two ways; nothing is at its other end. */
   #forward(request: IncomingMessage, socket: Duplex): void {
-    const [, pod] = /\/pods\/([\w-]+)\/portforward$/.exec(request.url?.split('?')[0] ?? '') ?? [];
-    if (pod === undefined || request.headers.upgrade !== 'SPDY/3.1')
+    const [, forwarded] = /\/pods\/([\w-]+)\/portforward$/.exec(request.url?.split('?')[0] ?? '') ?? [];
+    if (forwarded === undefined || request.headers.upgrade !== 'SPDY/3.1')
       return void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
-    this.forwards.push(pod);
+    this.forwards.push(forwarded);
     socket.on('error', () => socket.destroy());
     socket.resume().once('end', () => socket.end());
     socket.write(
