@@ -163,6 +163,26 @@ describe('PostgreSQL', () => {
     expect(of(await doctor(), 'schema')).toEqual([expect.stringMatching(/^ok: /)]);
   });
 
+  test('has a schema that somebody has changed by hand', async () => {
+    const [index] = await sql<{ text: string }>(
+      `SELECT pg_get_indexdef('messaging.operator_job_started'::regclass) AS text`,
+    );
+    const [revoke] = await sql<{ text: string }>(
+      `SELECT pg_get_functiondef('messaging.revoke'::regproc) AS text`,
+    );
+    await sql('DROP INDEX messaging.operator_job_started');
+    await sql(revoke!.text.replace('BEGIN', 'BEGIN\n      RETURN NULL;'));
+    // What is added beside it is nobody else's business.
+    await sql('CREATE INDEX of_their_own ON messaging.operator_job (started_by)');
+    expect(of(await doctor(), 'schema')).toEqual([
+      expect.stringMatching(/^problem: lacks index operator_job_started → Put it back/),
+      expect.stringMatching(/^warning: not as the migrations made it: function revoke → Put it back/),
+    ]);
+    await sql(index!.text);
+    await sql(revoke!.text);
+    expect(of(await doctor(), 'schema')).toEqual([expect.stringMatching(/^ok: /)]);
+  });
+
   test('runs out of partitions, and keeps some too long', async () => {
     const days = await sql<{ name: string }>(
       `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid

@@ -1,5 +1,7 @@
 import { migrationNames } from '@sanctum/messaging/adapters/postgres/migrate';
 import { PostgresOperations, type ServerIdentity } from '@sanctum/messaging/adapters/postgres/operations';
+import { readSchemaObjects } from '@sanctum/messaging/adapters/postgres/read-schema-objects';
+import { schemaObjects } from '@sanctum/messaging/adapters/postgres/schema-objects';
 import type { PostgresPool } from '@sanctum/messaging/adapters/postgres/pool';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -120,7 +122,7 @@ function durability({
   return [ok(check, `synchronous_commit ${commit}, standbys ${standbys}`)];
 }
 
-/** The schema against the migrations of this build. */
+/** The schema against the migrations of this build: which were applied, and whether what they made is still there. */
 export async function checkSchema(pool: PostgresPool): Promise<Finding[]> {
   const check = 'schema';
   const rows = await pool.query<{ name: string; checksum: string | null }>(MIGRATIONS);
@@ -148,9 +150,35 @@ export async function checkSchema(pool: PostgresPool): Promise<Finding[]> {
       );
     }
   }
+  // A newer build's migrations may have replaced what this one knows.
+  if (unknown.length === 0) findings.push(...drift(check, await readSchemaObjects(pool)));
   return findings.length > 0
     ? findings
     : [ok(check, `${migrationNames.length} migrations, as this build has them`)];
+}
+
+/** What was changed by hand. What was added is the operator's own. */
+function drift(check: string, there: Readonly<Record<string, string>>): Finding[] {
+  const wanted = Object.entries(schemaObjects);
+  const missing = wanted.filter(([object]) => there[object] === undefined);
+  const changed = wanted.filter(
+    ([object, fingerprint]) => there[object] !== undefined && there[object] !== fingerprint,
+  );
+  const remedy = 'Put it back as the migrations have it: they are not applied twice.';
+  return [
+    ...(missing.length === 0 ? [] : [problem(check, `lacks ${listed(missing)}`, remedy)]),
+    ...(changed.length === 0
+      ? []
+      : [warning(check, `not as the migrations made it: ${listed(changed)}`, remedy)]),
+  ];
+}
+
+const LISTED_MAX = 10;
+
+function listed(objects: readonly (readonly [string, string])[]): string {
+  const rest = objects.length - LISTED_MAX;
+  const names = objects.slice(0, LISTED_MAX).map(([object]) => object);
+  return `${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }
 
 async function checksumOf(name: string): Promise<string> {

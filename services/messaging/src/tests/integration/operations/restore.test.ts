@@ -15,6 +15,9 @@ import { PAYLOAD_MAX_BYTES_DEFAULT, tooLargeAbove } from '@sanctum/protocol';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, type TestContext } from 'vitest';
 import { migrate } from '../../../adapters/postgres/migrate.ts';
+import { PostgresPool } from '../../../adapters/postgres/pool.ts';
+import { readSchemaObjects } from '../../../adapters/postgres/read-schema-objects.ts';
+import { schemaObjects } from '../../../adapters/postgres/schema-objects.ts';
 import { checkHistory } from '../../history/check-history.ts';
 import { readFinalState } from '../../history/read-final-state.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -135,6 +138,16 @@ async function emptyDatabase(): Promise<string> {
   return databaseUrl(server.url, name);
 }
 
+/** What the migrations made is there, word for word: `sanctum doctor` finds nothing to say of it. */
+async function assertSchemaIsWhole(url: string): Promise<void> {
+  const pool = new PostgresPool({ url, applicationName: 'test', maxConnections: 1, callTimeoutMs: 10_000 });
+  try {
+    expect(await readSchemaObjects(pool)).toEqual(schemaObjects);
+  } finally {
+    await pool.end();
+  }
+}
+
 /** The procedure, from the backup to everybody at the head again; `raise`: with `sanctum epoch raise`. */
 async function tellTheStory(
   context: TestContext,
@@ -160,6 +173,7 @@ async function tellTheStory(
   const cursors = scene.devices.map(({ client }) => client.cursors());
 
   const url = await backup.restore();
+  await assertSchemaIsWhole(url);
   const heads = await headsIn(url);
   let epoch = 1;
   if (raise) {
