@@ -33,7 +33,8 @@ export const meanings: Record<VariableName, string> = {
     'Port of the admin API and the console, for operators alone; 0 takes a free one. Must differ from `HTTP_PORT`',
 
   WEBSOCKET_HEARTBEAT_INTERVAL_MS: 'Interval of `heartbeat` frames and of RFC 6455 pings, in milliseconds',
-  WEBSOCKET_MAX_CLIENTS: 'WebSocket connections of this pod; further ones are closed with 1013',
+  WEBSOCKET_MAX_CLIENTS:
+    'WebSocket connections of this pod; further ones are closed with 1013. Those that have not said hello are at most half of them: the longest silent one goes first',
   WEBSOCKET_ALLOWED_ORIGINS:
     'Origins of browser pages that may use HTTP and WebSocket; a list replaces the same origin',
 

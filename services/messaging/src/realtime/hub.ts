@@ -24,6 +24,10 @@ const SECOND = 1000;
 const VERSIONS_EVERY_MS = 5 * SECOND;
 /** After the bus was lost, all heads are checked within this. */
 const CHECK_ALL_WITHIN_MS = 5 * SECOND;
+/** Of all connections, those that have not said who they are: whoever has no token cannot take the whole pod. */
+const STRANGERS_SHARE_MAX = 0.5;
+/** A small pod may be full of clients that all came at once. */
+const STRANGERS_MIN = 100;
 const RETRY_HINT_MIN_MS = SECOND;
 const RETRY_HINT_SPREAD_MS = 4 * SECOND;
 
@@ -48,6 +52,8 @@ export class Hub {
   readonly users: LocalUsers;
   readonly reads: Reads;
   readonly sessions = new Set<Session>();
+  /** Those of them that have not said hello, the oldest first. */
+  readonly #strangers = new Set<Session>();
   draining = false;
   #deliveryPaused = false;
   #deadlineAt = 0;
@@ -139,15 +145,30 @@ export class Hub {
   connect(connection: Connection, headerToken: string | undefined): Session {
     const session = new Session({ connection, hub: this, verifier: this.#verifier, headerToken });
     this.sessions.add(session);
+    this.#strangers.add(session);
     this.metrics.transportConnections.inc();
     this.metrics.transportConnectionsActive.set(this.sessions.size);
-    if (this.sessions.size > this.settings.maxClients) session.close(CLOSE.try_later, this.retryHintMs());
-    else void session.authenticateHeader();
+    this.#makeRoom();
+    if (session.state !== 'closed') void session.authenticateHeader();
     return session;
+  }
+
+  /** A session has said who it is. */
+  met(session: Session): void {
+    this.#strangers.delete(session);
+  }
+
+  /** Where there are too many, whoever has been silent for the longest goes: clients say hello within a round trip. */
+  #makeRoom(): void {
+    const { maxClients } = this.settings;
+    const strangersMax = Math.max(STRANGERS_MIN, maxClients * STRANGERS_SHARE_MAX);
+    if (this.sessions.size <= maxClients && this.#strangers.size <= strangersMax) return;
+    for (const longest of this.#strangers) return longest.close(CLOSE.try_later, this.retryHintMs());
   }
 
   forget(session: Session): void {
     this.sessions.delete(session);
+    this.#strangers.delete(session);
     this.#scheduled.delete(session);
     this.metrics.transportConnectionsActive.set(this.sessions.size);
     this.users.leave(session);

@@ -23,6 +23,7 @@ const FEATURES: readonly string[] = [];
 export async function openSession(session: Session): Promise<void> {
   const { hub, token, hello } = session;
   if (token === undefined || hello === undefined) return;
+  hub.met(session);
   if (hub.connectionsOf(token.userId) >= USER_CONNECTIONS_MAX) {
     return session.close(CLOSE.too_many_connections, TOO_MANY_CONNECTIONS_RETRY_MS);
   }
