@@ -16,6 +16,7 @@ const RUN: ChaosRun = {
   startedAt: '2025-02-03T04:05:06.789Z',
   endedAt: '2025-02-03T04:05:36.789Z',
   proof: ['it broke'],
+  kept: ['members went on receiving'],
   faultMs: 1000,
   recoveryMs: 800,
   lagRecoveryMs: 0,
@@ -45,18 +46,19 @@ describe('the report', () => {
     new ChaosReport(file).append({ ...RUN, round: 2 });
     await writeFile(file, '{"scenario":"torn', { flag: 'a' });
     const report = new ChaosReport(file);
-    expect(report.runOf(RUN)).toEqual(RUN);
-    expect(report.runOf({ ...RUN, round: 2 })).toMatchObject({ round: 2 });
+    expect(report.runsOf(RUN)).toEqual([RUN]);
+    expect(report.runsOf({ ...RUN, round: 2 })).toMatchObject([{ round: 2 }]);
     for (const other of [{ round: 3 }, { code: 'other' }, { postgres: 15 }, { scenario: 'another' }]) {
-      expect(report.runOf({ ...RUN, ...other })).toBeUndefined();
+      expect(report.runsOf({ ...RUN, ...other })).toEqual([]);
     }
   });
 
-  it('takes the last one of several', () => {
+  it('keeps a run that failed beside the one that was made after it', () => {
     const report = new ChaosReport(path.join(folder, 'chaos.ndjson'));
     report.append({ ...RUN, failures: ['lost'] });
     report.append(RUN);
-    expect(report.runOf(RUN)?.failures).toEqual([]);
+    expect(report.runsOf(RUN).map(({ failures }) => failures)).toEqual([['lost'], []]);
+    expect(isAsPromised(summarise(report.runsOf(RUN))[0]!)).toBe(false);
   });
 });
 

@@ -14,9 +14,9 @@ export class ChaosReport {
     this.#runs = readNdjson<ChaosRun>(path);
   }
 
-  /** The last run of a scenario by this code. */
-  runOf(wanted: Pick<ChaosRun, 'scenario' | 'postgres' | 'round' | 'code'>): ChaosRun | undefined {
-    return this.#runs.findLast(
+  /** Every run of a round by this code: one that failed counts, however often it is run again. */
+  runsOf(wanted: Pick<ChaosRun, 'scenario' | 'postgres' | 'round' | 'code'>): ChaosRun[] {
+    return this.#runs.filter(
       ({ scenario, postgres, round, code }) =>
         scenario === wanted.scenario &&
         postgres === wanted.postgres &&

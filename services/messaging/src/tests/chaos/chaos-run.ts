@@ -12,6 +12,8 @@ export interface ChaosRun {
   readonly endedAt: string;
   /** What shows that the fault was there. */
   readonly proof: readonly string[];
+  /** What the service owed meanwhile, and kept; what it did not keep is among the failures. */
+  readonly kept: readonly string[];
   /** From the beginning of the fault until its cause was gone. */
   readonly faultMs: number;
   /** From then until the p95 of POST→frame was below 2 s and stayed there for 6 s; null: not within the run. */

@@ -5,6 +5,7 @@ import {
   parseCloseReason,
   SUBPROTOCOL,
   type ClientFrame,
+  type GapFrame,
   type ServerFrame,
 } from '@sanctum/protocol';
 import { WebSocket } from 'ws';
@@ -16,6 +17,7 @@ export interface ConnectionOwner {
   ready(connection: MemberConnection): void;
   /** A message was handed on, by this connection's reckoning. */
   handedOn(messageId: string): void;
+  gap(frame: GapFrame): void;
   goaway(afterMs: number): void;
   /** A frame against the client's rule. */
   fault(connection: MemberConnection, text: string): void;
@@ -122,6 +124,7 @@ export class MemberConnection {
       }
       if (effect.kind === 'fault') this.#owner.fault(this, JSON.stringify({ ...frame, payload: undefined }));
     }
+    if (frame.type === 'gap') this.#owner.gap(frame);
     if (frame.type === 'goaway') this.#owner.goaway(frame.reconnect_after_ms);
   }
 

@@ -1,5 +1,5 @@
 import { CursorBook } from '@sanctum/client';
-import { closeAction, retryFloorMs } from '@sanctum/protocol';
+import { closeAction, type GapFrame, retryFloorMs } from '@sanctum/protocol';
 import type { History } from '../history/history.ts';
 import { machineClock } from '../history/history-writer.ts';
 import { type ConnectionOwner, MemberConnection } from './member-connection.ts';
@@ -33,6 +33,8 @@ export class MemberDevice implements ConnectionOwner {
   readonly book = new CursorBook();
   /** Connections that were ready, the first aside. */
   reconnects = -1;
+  /** Places that will not come, as it was told. */
+  readonly gaps: Omit<GapFrame, 'type' | 'conversation_id'>[] = [];
   readonly #options: DeviceOptions;
   readonly #connections = new Set<MemberConnection>();
   readonly #seen = new Set<string>();
@@ -90,10 +92,16 @@ export class MemberDevice implements ConnectionOwner {
     for (const connection of [...this.#connections]) connection.lose();
   }
 
-  close(): void {
-    this.#isOver = true;
+  /** Goes away in good order; `connect` brings it back. */
+  leave(): void {
     clearTimeout(this.#next);
     for (const connection of this.#connections) connection.leave();
+    this.#connections.clear();
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.leave();
   }
 
   ready(connection: MemberConnection): void {
@@ -110,6 +118,10 @@ export class MemberDevice implements ConnectionOwner {
     if (this.#seen.has(messageId)) return;
     this.#seen.add(messageId);
     this.#options.onMessage(messageId, machineClock.monotonic());
+  }
+
+  gap({ from, to, reason }: GapFrame): void {
+    this.gaps.push({ from, to, reason });
   }
 
   goaway(afterMs: number): void {

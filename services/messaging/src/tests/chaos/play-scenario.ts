@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { PAYLOAD_MAX_BYTES_DEFAULT, tooLargeAbove } from '@sanctum/protocol';
 import { type CheckedHistory, checkHistory } from '../history/check-history.ts';
 import { machineClock } from '../history/history-writer.ts';
@@ -16,6 +17,8 @@ const STEADY_MS = 2000;
 /** Recovered is what stays well for so long: longer than what others' work is claimed after. */
 const RECOVERED_FOR_MS = 6000;
 const WARM_UP_MAX_MS = 60_000;
+/** Thousands of them connect for longer. */
+const WARM_UP_MAX_MS_PER_DEVICE = 20;
 const RECOVERY_MAX_MS = 45_000;
 const SETTLE_MAX_MS = 30_000;
 /** Seldom enough to cost the run nothing. */
@@ -62,20 +65,37 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
   const { load, history } = world;
   const failures: string[] = [];
   await load.populate();
+  const warmUpMaxMs = WARM_UP_MAX_MS + WARM_UP_MAX_MS_PER_DEVICE * load.devices.length;
+  // What is posted before its readers are there is late by its nature.
+  await eventually(
+    () =>
+      assert(
+        load.devices.every(({ isReady }) => isReady),
+        'not all have connected',
+      ),
+    warmUpMaxMs,
+    LOOK_EVERY_MS,
+  );
   load.start();
-  if (!(await steady(world, { forMs: STEADY_MS, withinMs: WARM_UP_MAX_MS })))
+  if (!(await steady(world, { forMs: STEADY_MS, withinMs: warmUpMaxMs })))
     throw new Error('the load was not steady before the fault');
   const before = machineClock.monotonic();
   note(`steady, p95 ${Math.round(load.watch.p95At(before))} ms`);
 
   history.append({ type: 'fault', phase: 'begin', name: scenario.name });
-  const { proof, afterwards } = await scenario.fault(world);
+  const { proof, promises = [], afterwards } = await scenario.fault(world);
   history.append({ type: 'fault', phase: 'end', name: scenario.name });
   if (proof.length === 0) throw new Error('the scenario proves nothing');
   const faultEnd = machineClock.monotonic();
   note(`the fault is over: ${proof.join('; ')}`);
+  const kept = promises.filter(({ isKept }) => isKept).map(({ sentence }) => sentence);
+  if (kept.length > 0) note(`kept meanwhile: ${kept.join('; ')}`);
+  failures.push(...promises.filter(({ isKept }) => !isKept).map(({ sentence }) => `not kept: ${sentence}`));
 
-  const restored = afterwards?.();
+  // A pod that cannot be started again is a failure of the service's, and the run goes on to its verdict.
+  const restored = afterwards?.().catch((error: unknown) => {
+    failures.push(`not restored: ${(error as Error).message}`);
+  });
   const lag = new LagWatch(world.pods);
   lag.start();
   // A little longer: what is looked at afterwards begins and ends at other moments.
@@ -105,6 +125,7 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
   }
   return {
     proof,
+    kept,
     faultMs: Math.round(faultEnd - before),
     recoveryMs: recoveryMs === undefined ? null : Math.round(recoveryMs),
     lagRecoveryMs: lag.lastBadAt === undefined ? 0 : Math.max(0, Math.round(lag.lastBadAt - faultEnd)),

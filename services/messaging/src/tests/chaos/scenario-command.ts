@@ -35,7 +35,7 @@ that failed the history and the pods' logs are kept in ${KEPT}.
   --scenario NAME,…  these alone (default: all; see --list)
   --rounds N         how often each (default 1)
   --postgres V       the release of PostgreSQL, ${RELEASES.join(' or ')} (default 18)
-  --fresh            runs again what is finished
+  --fresh            runs again what is finished; what it came to before still counts
   --report FILE      where finished runs are appended (default ${report})
   --list             the scenarios
   --help             this text
@@ -93,11 +93,9 @@ async function playAll(options: {
       if (stop.signal.aborted) break;
       const { name } = scenario;
       const code = codeOf(scenario);
-      const known = fresh ? undefined : report.runOf({ scenario: name, postgres, round, code });
-      if (known !== undefined) {
-        runs.push(known);
-        continue;
-      }
+      const known = report.runsOf({ scenario: name, postgres, round, code });
+      runs.push(...known);
+      if (known.length > 0 && !fresh) continue;
       print(`${name}, PostgreSQL ${postgres}, round ${round}`);
       try {
         const run = await playScenario(scenario, {
@@ -111,7 +109,7 @@ async function playAll(options: {
         report.append(run);
         runs.push(run);
       } catch (error) {
-        // Not a finished run: it says nothing about the service, and is run again the next time.
+        // The fault was not there, or the harness failed: no finished run, and it is run again the next time.
         broken.push(`${name}, round ${round}: ${(error as Error).message}`);
         print(`  ✗ ${(error as Error).stack}`);
       }

@@ -1,8 +1,10 @@
 import type { ChaosWorld, WorldPlan } from './chaos-world.ts';
 
 export interface FaultOutcome {
-  /** What shows that the fault was really there, each by `proven`. */
+  /** What shows that the fault was really there, each by `proven`: without it the run says nothing. */
   readonly proof: readonly string[];
+  /** What the service owes meanwhile, each by `promised`: one that is broken fails the run. */
+  readonly promises?: readonly Promised[];
   /**
    * What an orchestrator or operator does once the cause is gone, while recovery is being measured: a killed pod is
    * started again.
@@ -38,6 +40,16 @@ export class NotProven extends Error {}
 export function proven(sentence: string, holds: boolean): string {
   if (!holds) throw new NotProven(`not so: ${sentence}`);
   return sentence;
+}
+
+/** Something that the service owes while the fault is there, in words, and whether it was so. */
+export interface Promised {
+  readonly sentence: string;
+  readonly isKept: boolean;
+}
+
+export function promised(sentence: string, isKept: boolean): Promised {
+  return { sentence, isKept };
 }
 
 /** Holds a fault for so long. */

@@ -1,5 +1,7 @@
 import { GROUP, STREAM, type ChaosWorld } from '../chaos-world.ts';
-import { lasting, proven, type Scenario } from '../scenario.ts';
+import { field } from '../held-entries.ts';
+import type { MemberDevice } from '../member-device.ts';
+import { lasting, promised, proven, type Scenario } from '../scenario.ts';
 import { partitionOfDay } from '../../integration/schema/past.ts';
 import { eventually } from '../../support/eventually.ts';
 import { scrape } from '../../support/scrape.ts';
@@ -35,33 +37,36 @@ const fullStream: Scenario = {
       );
       if (sum === 0) throw new Error('not yet');
       return sum;
-    });
+    }).catch(() => 0);
     return {
       proof: [
         proven('every consumer was stopped', stopped),
-        proven(
-          `${length} entries on it, ${unread} never read`,
-          length <= STREAM_MAXLEN + 2 * NODE_ENTRIES && unread > length,
-        ),
-        proven(`${counted} counted as trimmed unread`, counted > 0),
+        proven(`${unread} never read, of which ${unread - length} are gone`, unread > length),
+      ],
+      promises: [
+        promised(`${length} entries on it`, length <= STREAM_MAXLEN + 2 * NODE_ENTRIES),
+        promised(`${counted} counted as trimmed unread`, counted > 0),
       ],
     };
   },
 };
 
-function field(flat: readonly unknown[], name: string): unknown {
-  return flat[flat.indexOf(name) + 1];
-}
-
 const EXPIRED_DAYS_AGO = 9;
 /** The first messages of every conversation, long answered by then. */
 const EXPIRED_SEQS = 10;
 
+/** What the device that stays behind misses: it expires, all but the last of it. */
+const MISSED_SEQS = 30;
+const BEHIND_WITHIN_MS = 30_000;
+
 const expiry: Scenario = {
   name: 'partition-expires',
-  about: 'the partition with the first messages of every conversation expires, and is dropped under load',
+  about:
+    'the partition with the first messages of every conversation expires, and is dropped under load; one device has not read them all',
   fault: async (world) => {
-    const { partition, rows } = await age(world);
+    const behind = world.load.devices[0]!;
+    const missed = await fallBehind(world, behind);
+    const { partition, rows } = await age(world, { ...missed, conversationId: behind.conversationId });
     world.history.append({ type: 'operation', phase: 'invoke', operation: 'expiry', kind: 'prune' });
     await world.withPostgres((client) =>
       client.query(`CALL messaging.prune_message_outbox(INTERVAL '7 days')`),
@@ -77,27 +82,74 @@ const expiry: Scenario = {
     );
     // Whoever comes now, from wherever, is told of it.
     for (const device of world.load.devices) device.cut();
+    behind.connect();
+    const wasTold = await told(behind, missed);
     return {
       proof: [
         proven(`${rows} rows were in the expired partition`, rows > 0),
         proven('the partition is gone', !left!.there),
-        proven('every conversation with a row in it has its floor above', floors!.expired === rows),
+      ],
+      promises: [
+        promised('every conversation with a row in it has its floor above', floors!.expired === rows),
+        promised(`${behind.name} was told that ${missed.from} to ${missed.to} have expired`, wasTold),
       ],
     };
   },
 };
 
-/** Moves the first messages of every conversation into the past. */
-function age(world: ChaosWorld): Promise<{ partition: string; rows: number }> {
+interface Missed {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The device leaves, and its conversation goes on until there is enough that it has not seen. */
+async function fallBehind(world: ChaosWorld, device: MemberDevice): Promise<Missed> {
+  device.leave();
+  const from = device.book.cursorOf(device.conversationId)! + 1;
+  await eventually(async () => {
+    const [row] = await world.sql<{ sent: number }>(
+      `SELECT count(*)::int AS sent FROM messaging.message_outbox
+       WHERE aggregate_id = $1 AND seq >= $2 AND status = 'sent'`,
+      [device.conversationId, from],
+    );
+    if (row!.sent < MISSED_SEQS) throw new Error('the device is not behind yet');
+  }, BEHIND_WITHIN_MS);
+  return { from, to: from + MISSED_SEQS - EXPIRED_SEQS - 1 };
+}
+
+async function told(device: MemberDevice, { from, to }: Missed): Promise<boolean> {
+  const expired = () => device.gaps.filter(({ reason }) => reason === 'retention');
+  return eventually(() => {
+    if (!expired().some((gap) => gap.from === from && gap.to >= to)) throw new Error('not yet');
+    return true;
+  }).catch(() => false);
+}
+
+/** Moves the first messages of every conversation into the past; of one of them, all up to what was missed. */
+function age(
+  world: ChaosWorld,
+  missed: Missed & { readonly conversationId: string },
+): Promise<{ partition: string; rows: number }> {
   return world.withPostgres(async (client) => {
     const partition = await partitionOfDay(client, EXPIRED_DAYS_AGO);
     await client.query('SET session_replication_role = replica');
-    const { rowCount } = await client.query(
+    const { rows } = await client.query<{ message_id: string; was_missed: boolean }>(
       `UPDATE messaging.message_outbox SET occurred_at = occurred_at - $1 * interval '1 day'
-       WHERE seq <= $2 AND status = 'sent' AND aggregate_id = ANY($3)`,
-      [EXPIRED_DAYS_AGO, EXPIRED_SEQS, world.load.conversations.map(({ id }) => id)],
+       WHERE status = 'sent' AND aggregate_id = ANY($3)
+         AND seq <= CASE WHEN aggregate_id = $4 THEN $5 ELSE $2 END
+       RETURNING message_id, aggregate_id = $4 AND seq >= $6 AS was_missed`,
+      [
+        EXPIRED_DAYS_AGO,
+        EXPIRED_SEQS,
+        world.load.conversations.map(({ id }) => id),
+        missed.conversationId,
+        missed.to,
+        missed.from,
+      ],
     );
-    return { partition, rows: rowCount ?? 0 };
+    // One of its readers is never to get it, so nobody waits for it.
+    for (const { message_id: id, was_missed: was } of rows) if (was) world.load.watch.withdrawn(id);
+    return { partition, rows: rows.length };
   });
 }
 

@@ -94,6 +94,11 @@ async function tookMs(work: Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
+/** All of them at once: the time of the quickest. */
+async function quickest(answers: readonly Promise<unknown>[]): Promise<number> {
+  return Math.min(...(await Promise.all(answers.map(tookMs))));
+}
+
 function answered(work: Promise<unknown>): Promise<boolean> {
   return work.then(
     () => true,
@@ -108,10 +113,10 @@ function delayed(hop: Hop): Scenario {
     fault: async (world) => {
       const links = world.pods.map((pod) => pod.links[hop]);
       for (const link of links) link.delay('both', DELAY_MS);
-      const ms = await tookMs(PROBES[hop].ask(world.pods[0]!, world));
+      const ms = await quickest(world.pods.map((pod) => PROBES[hop].ask(pod, world)));
       await lasting(BAD_MS);
       for (const link of links) link.heal();
-      return { proof: [proven(`an answer took ${Math.round(ms)} ms`, ms >= 2 * DELAY_MS)] };
+      return { proof: [proven(`by every pod an answer took ${Math.round(ms)} ms`, ms >= 2 * DELAY_MS)] };
     },
   };
 }
@@ -123,10 +128,10 @@ function throttled(hop: Hop): Scenario {
     fault: async (world) => {
       const links = world.pods.map((pod) => pod.links[hop]);
       for (const link of links) link.throttle('both', THROTTLED_BYTES_PER_SECOND);
-      const ms = await tookMs(PROBES[hop].askForMuch(world.pods[0]!, world));
+      const ms = await quickest(world.pods.map((pod) => PROBES[hop].askForMuch(pod, world)));
       await lasting(BAD_MS);
       for (const link of links) link.heal();
-      return { proof: [proven(`a large answer took ${Math.round(ms)} ms`, ms >= 1000)] };
+      return { proof: [proven(`by every pod a large answer took ${Math.round(ms)} ms`, ms >= 1000)] };
     },
   };
 }

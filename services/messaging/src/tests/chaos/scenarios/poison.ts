@@ -3,7 +3,7 @@ import { PAYLOAD_MAX_BYTES_DEFAULT, tooLargeAbove } from '@sanctum/protocol';
 import { payloadHash } from '../../history/payload-hash.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { ChaosWorld } from '../chaos-world.ts';
-import { proven, type Scenario } from '../scenario.ts';
+import { promised, type Promised, proven, type Scenario } from '../scenario.ts';
 
 const ATTEMPTS = 4;
 const BURIED_MAX_MS = 30_000;
@@ -14,18 +14,25 @@ interface Row {
   readonly last_error: string | null;
 }
 
-/** Waits until the row is dead; what was written to it, and that its successors were sent all the same. */
-async function buried(world: ChaosWorld, messageId: string): Promise<string[]> {
-  const row = await eventually(async () => {
-    const [found] = await world.sql<Row>(
+/** Waits until the row is dead, and tells what was written to it. */
+async function buried(world: ChaosWorld, messageId: string): Promise<Promised> {
+  const read = async () => {
+    const [row] = await world.sql<Row>(
       'SELECT status, attempts, last_error FROM messaging.message_outbox WHERE message_id = $1',
       [messageId],
     );
-    if (found?.status !== 'dead') throw new Error(`the row is ${found?.status}`);
-    return found;
-  }, BURIED_MAX_MS);
-  const { status, attempts, last_error: error } = row;
-  return [proven(`the row is ${status} after ${attempts} attempts: ${error}`, status === 'dead')];
+    return row!;
+  };
+  const {
+    status,
+    attempts,
+    last_error: error,
+  } = await eventually(async () => {
+    const row = await read();
+    if (row.status !== 'dead') throw new Error('not yet');
+    return row;
+  }, BURIED_MAX_MS).catch(read);
+  return promised(`the row is ${status} after ${attempts} attempts: ${error}`, status === 'dead');
 }
 
 export const POISON_SCENARIOS: readonly Scenario[] = [
@@ -38,10 +45,10 @@ export const POISON_SCENARIOS: readonly Scenario[] = [
       const ciphertext = randomBytes(48).toString('base64');
       for (const { links } of world.pods) links.redis.breakOn('up', Buffer.from(ciphertext));
       const messageId = await world.load.publisher({ conversation: 0 }).post(ciphertext);
-      const proof = await buried(world, messageId);
+      const promises = [await buried(world, messageId)];
       const broken = world.pods.reduce((sum, { links }) => sum + links.redis.broken, 0);
       for (const { links } of world.pods) links.redis.heal();
-      return { proof: [proven(`it broke ${broken} connections`, broken >= ATTEMPTS), ...proof] };
+      return { proof: [proven(`it broke ${broken} connections`, broken >= ATTEMPTS)], promises };
     },
   },
   {
@@ -51,19 +58,23 @@ export const POISON_SCENARIOS: readonly Scenario[] = [
     fault: async (world) => {
       const { id: conversationId } = world.load.conversations[0]!;
       const messageId = randomUUID();
-      const payload = { ciphertext: 'A'.repeat(tooLargeAbove(PAYLOAD_MAX_BYTES_DEFAULT) + 1) };
+      const bytes = tooLargeAbove(PAYLOAD_MAX_BYTES_DEFAULT) + 1;
+      const payload = { ciphertext: 'A'.repeat(bytes) };
       const post = 'operator-1';
       const hash = payloadHash(payload);
       const [pod, sender] = [undefined, undefined];
       const process = 'chaos';
       world.history.append({ type: 'post', post, process, pod, conversationId, messageId, hash, sender });
-      await world.sql(
+      const rows = await world.sql(
         `INSERT INTO messaging.message_outbox (event_id, message_id, event_type, aggregate_id, payload)
-         VALUES (gen_random_uuid(), $1, 'MessageCreated', $2, $3)`,
+         VALUES (gen_random_uuid(), $1, 'MessageCreated', $2, $3) RETURNING seq`,
         [messageId, conversationId, JSON.stringify(payload)],
       );
       world.history.append({ type: 'post_ok', post });
-      return { proof: await buried(world, messageId) };
+      return {
+        proof: [proven(`a row of ${bytes} bytes is in the outbox`, rows.length === 1)],
+        promises: [await buried(world, messageId)],
+      };
     },
   },
 ];

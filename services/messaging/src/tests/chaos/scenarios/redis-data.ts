@@ -2,6 +2,7 @@ import { startRedis } from '@sanctum/local-servers';
 import path from 'node:path';
 import { eventually } from '../../support/eventually.ts';
 import { GROUP, STREAM } from '../chaos-world.ts';
+import { field, whileConsumersHold } from '../held-entries.ts';
 import { proven, type Scenario } from '../scenario.ts';
 
 /** How many entries the old primary has that the new one lacks. */
@@ -12,27 +13,36 @@ export const REDIS_DATA_SCENARIOS: readonly Scenario[] = [
   {
     name: 'redis-flushall',
     about: 'FLUSHALL: the stream, the group and what it had to acknowledge are gone',
-    fault: (world) =>
-      world.withRedis(async (redis) => {
-        const before = await redis.xlen(STREAM);
-        const after = (await redis.multi().flushall().dbsize().exec())![1]![1];
-        return {
-          proof: [
-            proven(`${before} entries before, ${after as number} keys after`, before > 0 && after === 0),
-          ],
-        };
-      }),
+    fault: async (world) => {
+      const { held, result: keys } = await whileConsumersHold(world, async (redis) =>
+        Number((await redis.multi().flushall().dbsize().exec())![1]![1]),
+      );
+      return {
+        proof: [
+          proven(`${held.pending} entries were to be acknowledged`, held.pending > 0),
+          proven(`${held.unread} were still to be read`, held.unread > 0),
+          proven(`${keys} keys are left`, keys === 0),
+        ],
+      };
+    },
   },
   {
     name: 'redis-xtrim',
     about: 'XTRIM to nothing: entries that nobody has read are gone',
-    fault: (world) =>
-      world.withRedis(async (redis) => {
-        const [trimmed, left] = (await redis.multi().xtrim(STREAM, 'MAXLEN', 0).xlen(STREAM).exec())!.map(
-          ([, reply]) => Number(reply),
-        );
-        return { proof: [proven(`${trimmed} entries trimmed, ${left} left`, trimmed! > 0 && left === 0)] };
-      }),
+    fault: async (world) => {
+      const { held, result } = await whileConsumersHold(world, async (redis) =>
+        (await redis.multi().xtrim(STREAM, 'MAXLEN', 0).xlen(STREAM).exec())!.map(([, reply]) =>
+          Number(reply),
+        ),
+      );
+      const [trimmed, left] = result;
+      return {
+        proof: [
+          proven(`${held.unread} entries were unread`, held.unread > 0),
+          proven(`${trimmed} entries trimmed, ${left} left`, trimmed! >= held.unread && left === 0),
+        ],
+      };
+    },
   },
   {
     name: 'redis-group-destroyed',
@@ -53,7 +63,7 @@ export const REDIS_DATA_SCENARIOS: readonly Scenario[] = [
       const lastOn = (url: string) =>
         world.withRedis(async (redis) => {
           const info = (await redis.xinfo('STREAM', STREAM)) as unknown[];
-          return Number(info[info.indexOf('entries-added') + 1]);
+          return Number(field(info, 'entries-added'));
         }, url);
       // Its copy is whole …
       await eventually(async () => {

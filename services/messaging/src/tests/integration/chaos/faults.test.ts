@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { playScenario } from '../../chaos/play-scenario.ts';
+import { promised } from '../../chaos/scenario.ts';
 import { SCENARIOS } from '../../chaos/scenarios/index.ts';
 
 /*
@@ -22,5 +23,35 @@ it.each(['redis-flushall', 'kill-pod-full'])(
     expect(run).toMatchObject({ violations: {}, failures: [] });
     expect(run.proof).not.toEqual([]);
     expect(run.deliveries).toBeGreaterThan(run.posts);
+  },
+);
+
+it(
+  'a promise that is broken meanwhile is a failure of a run that goes on to its end',
+  {
+    timeout: 180_000,
+  },
+  async () => {
+    const run = await playScenario(
+      {
+        name: 'broken',
+        about: 'nothing happens, and a promise is broken all the same',
+        load: { conversations: 1, members: 2, devicesPerMember: 1, publishers: 2 },
+        pods: [{ name: 'full', dispatcher: true, consumer: true }],
+        fault: async () => ({
+          proof: ['it is there'],
+          promises: [promised('members went on receiving', false), promised('the pod lives', true)],
+          afterwards: () => Promise.reject(new Error('the pod did not start')),
+        }),
+      },
+      { postgres: 18, round: 1, code: 'test', settleWithinMs: SETTLE_WITHIN_MS },
+    );
+    expect(run).toMatchObject({
+      proof: ['it is there'],
+      kept: ['the pod lives'],
+      failures: ['not kept: members went on receiving', 'not restored: the pod did not start'],
+      violations: {},
+    });
+    expect(run.deliveries).toBeGreaterThan(0);
   },
 );
