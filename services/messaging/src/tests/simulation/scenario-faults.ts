@@ -40,6 +40,7 @@ const FAULTS = {
 } as const;
 
 export type FaultName = keyof typeof FAULTS;
+export const FAULT_NAMES = Object.keys(FAULTS) as readonly FaultName[];
 
 /** Runs of more than this wait for the longest patience, too. */
 const LONG_MS = 60_000;

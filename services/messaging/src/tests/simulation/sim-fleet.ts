@@ -43,7 +43,7 @@ export class SimFleet {
     if (verdict !== undefined) return verdict;
     worker.kill('SIGKILL');
     this.#workers[place] = undefined;
-    return { seed, failures: ['it did not end, or its process died'], cpuMs: 0, events: 0 };
+    return { seed, failures: ['it did not end, or its process died'], cpuMs: 0, events: 0, met: [] };
   }
 }
 

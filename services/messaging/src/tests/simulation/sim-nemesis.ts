@@ -47,6 +47,14 @@ export class SimNemesis {
     redis.breaksOn = ({ message }) => this.#breakers.meets(message);
   }
 
+  /** Which kinds of rows that Redis cannot take it has met. */
+  get spoilt(): string[] {
+    return [
+      ...(this.#poisoned.hasMet ? ['poison row'] : []),
+      ...(this.#breakers.hasMet ? ['breaker row'] : []),
+    ];
+  }
+
   /** What a restore goes back to. */
   backUp(): void {
     this.#backup = this.#operator.backup();

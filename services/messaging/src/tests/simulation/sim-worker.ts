@@ -11,6 +11,8 @@ export interface SeedVerdict {
   readonly failures: readonly string[];
   readonly cpuMs: number;
   readonly events: number;
+  /** See met.ts. */
+  readonly met: readonly string[];
 }
 
 // Faults are made by the thousand, and nobody reads where.
@@ -18,14 +20,14 @@ Error.stackTraceLimit = 0;
 
 process.on('message', ({ seed }: SeedOrder) => {
   const before = process.cpuUsage();
-  const tell = (failures: readonly string[], events: number) => {
+  const tell = (failures: readonly string[], events: number, met: readonly string[]) => {
     const { user, system } = process.cpuUsage(before);
-    const verdict: SeedVerdict = { seed, failures, cpuMs: (user + system) / 1000, events };
+    const verdict: SeedVerdict = { seed, failures, cpuMs: (user + system) / 1000, events, met };
     process.send?.(verdict);
   };
   runSeed(seed).then(
-    ({ failures, events }) => tell(failures.map(inWords), events.length),
-    (error: unknown) => tell([`the simulation itself failed: ${String(error)}`], 0),
+    ({ failures, events, met }) => tell(failures.map(inWords), events.length, met),
+    (error: unknown) => tell([`the simulation itself failed: ${String(error)}`], 0, []),
   );
 });
 process.on('disconnect', () => process.exit());

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { checkHistory, type Violation } from '../history/check-history.ts';
 import { encodeEvent } from '../history/history-codec.ts';
 import type { HistoryEvent } from '../history/history.ts';
+import { metIn } from './met.ts';
 import { type Scenario, scenarioOf } from './scenario.ts';
 import { finalStateOf } from './sim-final-state.ts';
 import { SimNemesis } from './sim-nemesis.ts';
@@ -27,6 +28,8 @@ export interface SeedResult {
   readonly failures: readonly Failure[];
   readonly events: readonly HistoryEvent[];
   readonly scenario: Scenario;
+  /** See met.ts. */
+  readonly met: readonly string[];
   /** Simulated time from the end of the faults until everybody had everything. */
   readonly settledMs: number;
 }
@@ -86,7 +89,8 @@ export async function runSeed(
     ...left.map((text) => ({ check: 'unsettled' as const, text })),
     ...violations.map(toFailure),
   ];
-  return { seed, failures, events: world.events, scenario, settledMs };
+  const met = [...metIn(world.events), ...nemesis.spoilt];
+  return { seed, failures, events: world.events, scenario, met, settledMs };
 }
 
 /**

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { TO_BE_MET } from './met.ts';
 import { SimFleet } from './sim-fleet.ts';
 import type { SimWorld } from './sim-world.ts';
 import { historyHash, inWords, runSeed } from './simulate.ts';
@@ -22,23 +23,30 @@ const BESIDE = [
   'tests/simulation/sim-report.ts',
 ];
 
-test(`every promise is kept, whatever fails: ${SEEDS} seeds`, { timeout: SEEDS_TIMEOUT_MS }, async () => {
-  const fleet = new SimFleet(os.availableParallelism());
-  const failed: string[] = [];
-  let played = 0;
-  await fleet.play(
-    Array.from({ length: SEEDS }, (_, n) => n + 1),
-    {
-      onVerdict: ({ seed, failures }) => {
-        played += 1;
-        if (failures.length > 0) failed.push(`${failures[0]} · pnpm simulate --seed ${seed} --verbose`);
+test(
+  `every promise is kept, whatever fails, and everything fails: ${SEEDS} seeds`,
+  { timeout: SEEDS_TIMEOUT_MS },
+  async () => {
+    const fleet = new SimFleet(os.availableParallelism());
+    const failed: string[] = [];
+    const met = new Set<string>();
+    let played = 0;
+    await fleet.play(
+      Array.from({ length: SEEDS }, (_, n) => n + 1),
+      {
+        onVerdict: ({ seed, failures, met: metHere }) => {
+          played += 1;
+          for (const what of metHere) met.add(what);
+          if (failures.length > 0) failed.push(`${failures[0]} · pnpm simulate --seed ${seed} --verbose`);
+        },
       },
-    },
-  );
-  fleet.stop();
-  expect(failed).toEqual([]);
-  expect(played).toBe(SEEDS);
-});
+    );
+    fleet.stop();
+    expect(failed).toEqual([]);
+    expect(played).toBe(SEEDS);
+    expect(TO_BE_MET.filter((what) => !met.has(what))).toEqual([]);
+  },
+);
 
 test('the same seed gives the same history, byte for byte', { timeout: 60_000 }, async () => {
   const hashes = new Set<string>();
@@ -60,6 +68,14 @@ test.each<[name: string, meddle: (world: SimWorld) => void, seen: RegExp]>([
     failures.push(...(await runSeed(seed, { meddle })).failures.map(inWords));
   }
   expect(failures.filter((failure) => seen.test(failure))).not.toEqual([]);
+});
+
+test('what is our fault is announced as missing', { timeout: 60_000 }, async () => {
+  const met = new Set<string>();
+  for (let seed = 1; seed <= 8; seed++) {
+    for (const what of (await runSeed(seed, { meddle: loseRow })).met) met.add(what);
+  }
+  expect([...met]).toContain('gap missing');
 });
 
 test('nothing in a simulated world has time or chance but from its clock', () => {

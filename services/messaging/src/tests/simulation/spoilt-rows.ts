@@ -2,6 +2,8 @@
 export class SpoiltRows {
   readonly #awaited = new Set<string>();
   readonly #messageIds = new Map<string, string>();
+  /** Some row was one of them. */
+  hasMet = false;
 
   /** Call what is returned to forgive it. */
   await(conversationId: string): () => void {
@@ -19,7 +21,10 @@ export class SpoiltRows {
     readonly conversationId: string;
     readonly messageId: string;
   }): boolean {
-    if (this.#awaited.delete(conversationId)) this.#messageIds.set(conversationId, messageId);
+    if (this.#awaited.delete(conversationId)) {
+      this.#messageIds.set(conversationId, messageId);
+      this.hasMet = true;
+    }
     return this.#messageIds.get(conversationId) === messageId;
   }
 }
