@@ -38,7 +38,16 @@ export const PROMISES: Readonly<Record<string, Proof>> = {
   },
   I3: {
     promise: 'To everyone',
-    checks: ['loss', 'settling', 'unsettled', 'slow_path', 'closed_for_good', 'reset_cause'],
+    checks: [
+      'loss',
+      'settling',
+      'unsettled',
+      'slow_path',
+      'closed_for_good',
+      'reset_cause',
+      'refused_member',
+      'resumed_ahead',
+    ],
     tests: [`${REALTIME}/three-pods.test.ts`, `${REALTIME}/resuming.test.ts`],
     faults: /pod|rolling|network|client|reconnect/,
   },

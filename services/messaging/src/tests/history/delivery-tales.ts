@@ -37,6 +37,36 @@ export const DELIVERY_TALES = {
       story.deliver('ann-1', C, isBroken ? [2] : [1, 2]);
       story.end();
     },
+    'a beginning at a head that is not there yet': (story, isBroken) => {
+      opening(story);
+      story.connect('ann-1', 'ann');
+      story.seat('ann-1', C, isBroken ? 2 : 0);
+      for (const id of ['m1', 'm2']) story.post(C, id);
+      story.deliver('bob-1', C, [1, 2]);
+      if (!isBroken) story.deliver('ann-1', C, [1, 2]);
+      story.end();
+    },
+    'a beginning at a head that never was': (story, isBroken) => {
+      opening(story);
+      story.connect('ann-1', 'ann');
+      story.seat('ann-1', C, isBroken ? 2 : 0);
+    },
+  },
+  resumed_ahead: {
+    'with more than it had': (story, isBroken) => {
+      opening(story, 1);
+      for (const id of ['m2', 'm3', 'm4']) story.post(C, id);
+      story.close('bob-1');
+      story.connect('bob-2', 'bob', { epoch: 1, cursors: [[C, isBroken ? 3 : 1]] });
+      story.deliver('bob-2', C, isBroken ? [4] : [2, 3, 4]);
+    },
+    'with more than either of its connections had': (story, isBroken) => {
+      opening(story, 1);
+      story.connect('bob-2', 'bob', { epoch: 1, cursors: [[C, 1]] });
+      for (const id of ['m2', 'm3']) story.post(C, id);
+      story.deliver('bob-2', C, [2]);
+      story.connect('bob-3', 'bob', { epoch: 1, cursors: [[C, isBroken ? 3 : 2]] });
+    },
   },
   credit: {
     'one frame too many': (story, isBroken) => {

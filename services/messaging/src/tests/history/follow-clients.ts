@@ -16,6 +16,11 @@ export class ClientFollower {
     this.#messages = messages;
   }
 
+  hello(event: HistoryEventOf<'hello'>): void {
+    for (const hook of this.#panel.on.hello) hook(event);
+    this.#run.connection(event.connection).hello = event;
+  }
+
   ready(event: HistoryEventOf<'ready'>): void {
     const connection = this.#run.connection(event.connection);
     connection.readyAt = event.at;

@@ -46,8 +46,7 @@ export class Follower {
         this.#run.open(event);
         return;
       case 'hello':
-        this.#run.connection(event.connection).hello = event;
-        return;
+        return this.#clients.hello(event);
       case 'ready':
         return this.#clients.ready(event);
       case 'subscribe':
@@ -77,6 +76,7 @@ export class Follower {
         return;
       case 'begin':
         this.#run.seesCommits ||= event.seesCommits === true;
+        this.#run.seesExpiry ||= event.seesExpiry === true;
         return;
       case 'end':
         this.#run.endedAt = event.at;

@@ -4,7 +4,7 @@ type FieldsOf<T extends HistoryEvent['type']> = readonly Exclude<keyof HistoryEv
 
 /** The order in which the fields of each event stand on its line, behind type and time. */
 export const FIELDS = {
-  begin: ['process', 'wallMs', 'seesCommits'],
+  begin: ['process', 'wallMs', 'seesCommits', 'seesExpiry'],
   wall: ['wallMs'],
   fault: ['phase', 'name', 'pod'],
   end: [],

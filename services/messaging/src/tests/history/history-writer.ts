@@ -23,6 +23,8 @@ export interface HistoryOptions {
   readonly clock?: HistoryClock;
   /** The run appends `commit` events. */
   readonly seesCommits?: boolean;
+  /** Every `prune` stands in the history, with its places. */
+  readonly seesExpiry?: boolean;
 }
 
 /** Puts the time to each event and hands it on; opens the history with `begin`. */
@@ -37,7 +39,8 @@ export class StampedHistory implements History {
     const at = this.#clock.monotonic();
     const wallMs = this.#clock.now();
     this.#wallAhead = wallMs - at;
-    sink({ type: 'begin', at, process: options.process, wallMs, seesCommits: options.seesCommits });
+    const { process, seesCommits, seesExpiry } = options;
+    sink({ type: 'begin', at, process, wallMs, seesCommits, seesExpiry });
   }
 
   append(event: UnstampedEvent): void {

@@ -31,12 +31,16 @@ export interface Stamped {
   readonly at: number;
 }
 
-/** `seesCommits`: the run appends a `commit` for each message of the log, as a simulation can. */
+/**
+ * `seesCommits`: the run appends a `commit` for each message of the log, as a simulation can. `seesExpiry`: nothing
+ * expires but by a `prune` that names its places, and dead letters outlive it.
+ */
 interface BeginEvent extends Stamped {
   readonly type: 'begin';
   readonly process: string;
   readonly wallMs: number;
   readonly seesCommits?: boolean | undefined;
+  readonly seesExpiry?: boolean | undefined;
 }
 interface WallEvent extends Stamped {
   readonly type: 'wall';

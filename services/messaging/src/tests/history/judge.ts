@@ -30,7 +30,10 @@ export type CheckName =
   | 'stream_order'
   | 'stream_loss'
   | 'undispatched'
-  | 'outsider_post';
+  | 'outsider_post'
+  | 'refused_member'
+  | 'resumed_ahead'
+  | 'closed_for_good';
 
 export interface Violation {
   readonly check: CheckName;
@@ -69,6 +72,7 @@ export interface Sight {
  * it. Each is O(1); `finish` may look at everything once.
  */
 export interface Hooks {
+  hello?(event: HistoryEventOf<'hello'>): void;
   message?(event: HistoryEventOf<'message'>, reader: Reader, message: Message): void;
   gap?(event: HistoryEventOf<'gap'>, reader: Reader): void;
   member?(event: HistoryEventOf<'member'>, reader: Reader): void;

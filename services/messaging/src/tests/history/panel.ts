@@ -11,6 +11,7 @@ export class Panel {
   readonly violations: Violation[] = [];
   readonly counts = new Map<CheckName, number>();
   readonly on: Called = {
+    hello: [],
     message: [],
     gap: [],
     member: [],

@@ -13,6 +13,7 @@ export class Run {
   readonly operations = new Map<string, Operation>();
   readonly faults: Span[] = [];
   seesCommits = false;
+  seesExpiry = false;
   observedSince: number | undefined;
   endedAt: number | undefined;
   deliveries = 0;
@@ -135,15 +136,22 @@ export class Run {
     return this.faults.reduce((last, { to }) => Math.max(last, to), -Infinity);
   }
 
-  /** Whether an operator's command of a kind may have touched a place. */
-  wasTouched(kind: Operation['kind'], conversationId: string, seq: number): boolean {
+  /** Whether an operator's command of a kind, begun before a time, may have touched a place. */
+  wasTouched(kind: Operation['kind'], conversationId: string, seq: number, before = Infinity): boolean {
     for (const operation of this.operations.values()) {
-      if (operation.kind !== kind || operation.failed) continue;
+      if (operation.kind !== kind || operation.failed || operation.invokedAt > before) continue;
       for (const [id, from, to] of operation.places ?? []) {
         if (id === conversationId && from <= seq && seq <= to) return true;
       }
     }
     return false;
+  }
+
+  /** Whether what is at a place was posted for the first time after `at`; false where nobody knows. */
+  isYounger(place: { conversationId: string; epoch: number; seq: number }, at: number): boolean {
+    const { conversationId, epoch, seq } = place;
+    const message = this.conversations.get(conversationId)?.books.get(epoch)?.[seq];
+    return message !== undefined && message.attempts > 0 && message.firstPostedAt > at;
   }
 
   /** Whether the final log need not hold a place any more: set back, expired, or deleted by hand. */

@@ -46,13 +46,13 @@ export class Story {
   connect(
     connection: string,
     userId: string,
-    hello: Partial<HelloEvent> & { credit?: number; operator?: boolean } = {},
+    hello: Partial<HelloEvent> & { credit?: number; operator?: boolean; client?: string } = {},
   ): void {
-    const { credit = 256, operator, ...rest } = hello;
+    const { credit = 256, operator, client = userId, ...rest } = hello;
     this.add({
       type: 'connect',
       connection,
-      client: userId,
+      client,
       userId,
       process: 'test',
       pod: 'pod-1',

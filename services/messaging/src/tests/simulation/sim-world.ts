@@ -89,6 +89,7 @@ export class SimWorld {
       process: 'world',
       clock,
       seesCommits: true,
+      seesExpiry: true,
     });
     this.watch = new SimWatch(this);
     this.log = new MemoryLog({ clock, payloadLimitBytes: PAYLOAD_LIMIT_BYTES });

@@ -38,13 +38,15 @@ export const gapCause: Judge = {
 function findWrong(
   run: Run,
   final: FinalState,
-  { conversationId, from, to, reason }: HistoryEventOf<'gap'>,
+  { at, conversationId, from, to, reason }: HistoryEventOf<'gap'>,
   member: Member | undefined,
 ): string | undefined {
   const conversation = final.conversations.get(conversationId);
   if (conversation === undefined || to > conversation.lastSeq) return 'the log has no such places';
   if (reason === 'retention') {
-    return to <= conversation.floor ? undefined : `the floor is ${conversation.floor}`;
+    if (to > conversation.floor) return `the floor is ${conversation.floor}`;
+    const isEarly = run.seesExpiry && !run.wasTouched('prune', conversationId, to, at);
+    return isEarly ? `${to} had not expired yet` : undefined;
   }
   if (reason === 'not_member') return wasAway(conversation, to, member) ? undefined : 'they were members';
   if (reason !== 'dead_letter' && reason !== 'missing') return 'there is no such reason';
@@ -70,7 +72,11 @@ function isMissing(run: Run, { conversationId, floor, rows }: FinalConversation,
 /** A row that was dead and is not any more has been requeued: its replay_no says so. */
 function wasDead(run: Run, { conversationId, floor, rows }: FinalConversation, seq: number): boolean {
   const row = rows.get(seq);
-  if (row === undefined) return seq <= floor || run.wasTouched('delete_row', conversationId, seq);
+  if (row === undefined) {
+    if (run.wasTouched('delete_row', conversationId, seq)) return true;
+    // As a dead letter it would have outlived the others.
+    return seq <= floor && (!run.seesExpiry || run.wasTouched('requeue', conversationId, seq));
+  }
   if (rowState(row) === 'dead') return true;
   return row.replayNo >= 1 && run.wasTouched('requeue', conversationId, seq);
 }

@@ -2,11 +2,13 @@ import type { Judge } from '../judge.ts';
 import { acceptedLost, acceptedSeq, idempotency } from './answers.ts';
 import { logHole, postOrder, seenBeforeCommit } from './commits.ts';
 import { credit } from './credit.ts';
+import { resumedAhead } from './devices.ts';
 import { gapCause } from './gap-cause.ts';
 import { changedBytes, neverSent, oneAtTwoPlaces, twoAtOnePlace } from './identity.ts';
 import { loss } from './loss.ts';
 import { afterRemoval, nonMember } from './membership.ts';
 import { aboveCursor, clientRule, silentGap, stepBack } from './order.ts';
+import { closedForGood, refusedMember } from './refusals.ts';
 import { replayLost } from './replays.ts';
 import { resetCause } from './resets.ts';
 import { outsiderPost } from './senders.ts';
@@ -41,4 +43,7 @@ export const JUDGES: readonly Judge[] = [
   streamLoss,
   undispatched,
   outsiderPost,
+  refusedMember,
+  resumedAhead,
+  closedForGood,
 ];

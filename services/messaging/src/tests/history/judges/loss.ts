@@ -2,12 +2,14 @@ import type { FinalState } from '../final-state.ts';
 import { followed } from '../followed.ts';
 import type { Judge, Report } from '../judge.ts';
 import type { Member, Reader } from '../model.ts';
+import type { Run } from '../run.ts';
 
 interface Seat {
   readonly at: number;
   readonly reader: Reader;
   /** Where delivery began. */
   readonly after: number;
+  readonly epoch: number;
   /** What the client has: it began too high, unless what lies between is not for this reader. */
   readonly has: number;
 }
@@ -32,16 +34,17 @@ export const loss: Judge = {
       subscribed({ at, own, after }, reader) {
         if (after === undefined || (!own && reader.cursor !== undefined)) return;
         const asked = own ? reader.asked : (reader.connection.hello?.withoutCursor ?? 'head');
-        if (asked === undefined || asked === 'head') return;
-        const has = asked === 'start' ? 0 : asked;
-        if (after > has) seats.push({ at, reader, after, has });
+        if (asked === undefined) return;
+        const has = asked === 'head' ? Infinity : asked === 'start' ? 0 : asked;
+        const { epoch } = reader.connection;
+        if (after > has || asked === 'head') seats.push({ at, reader, after, epoch, has });
       },
       member({ at, change, seq }, reader) {
         if (change === 'added' && reader.member !== undefined)
           joinings.push({ at, member: reader.member, reader, seq });
       },
       finish(final, ended) {
-        for (const seat of seats) judgeSeat(seat, final, report);
+        for (const seat of seats) judgeSeat(run, seat, final, report);
         for (const joining of joinings) judgeJoining(joining, final, report);
         if (!ended) return;
         for (const { connection, conversation, last, reader } of followed(run, final)) {
@@ -57,10 +60,22 @@ export const loss: Judge = {
   },
 };
 
-function judgeSeat({ at, reader, after, has }: Seat, final: FinalState, report: Report): void {
+function judgeSeat(
+  run: Run,
+  { at, reader, after, epoch, has }: Seat,
+  final: FinalState,
+  report: Report,
+): void {
   const { connection, conversation, member } = reader;
+  const { floor = 0, members, lastSeq = Infinity } = final.conversations.get(conversation.id) ?? {};
+  const isAhead =
+    epoch === final.epoch &&
+    (after > lastSeq || run.isYounger({ conversationId: conversation.id, epoch, seq: after }, at));
+  if (isAhead) {
+    const text = `was made to begin behind ${after}, which was not there yet`;
+    return report({ at, connection: connection.id, conversationId: conversation.id, text });
+  }
   if (connection.epoch !== final.epoch || member?.unsure) return;
-  const { floor = 0, members } = final.conversations.get(conversation.id) ?? {};
   const joinedSeq = member === undefined ? 1 : (members?.get(member.userId)?.joinedSeq ?? Infinity);
   if (after <= Math.max(has, joinedSeq - 1, floor)) return;
   const text = `had ${has} and was made to begin behind ${after}`;

@@ -12,16 +12,29 @@ interface Seen {
 /** No one reads a conversation that they are not in, nor what was committed before they joined (I7). */
 export const nonMember: Judge = {
   check: 'non_member',
-  begin: (_run, report) => ({
+  begin: (run, report) => ({
     message(event, { member }) {
       if (member !== undefined) judgeBeginning(member, event.seq, event, report);
     },
     read(event, message) {
-      const member = message.conversation.members.get(event.userId);
-      if (member !== undefined) judgeBeginning(member, event.seq, event, report);
+      judgeBeginning(run.member(message.conversation, event.userId), event.seq, event, report);
+    },
+    subscribed(event, { member }) {
+      if (event.after === undefined || member === undefined) return;
+      judgeStanding(member, `a place behind ${event.after}`, event, report);
+    },
+    gap(event, { member }) {
+      if (member !== undefined) judgeStanding(member, `gap ${event.from} to ${event.to}`, event, report);
     },
   }),
 };
+
+/** Whoever was never let in is told nothing at all of a conversation. */
+function judgeStanding({ userId, adds }: Member, what: string, seen: Seen, report: Report): void {
+  if (adds.some(({ phase }) => phase !== 'fail')) return;
+  const { at, conversationId, connection } = seen;
+  report({ at, conversationId, connection, text: `${what} reached ${userId}, who was never a member` });
+}
 
 function judgeBeginning(member: Member, seq: number, seen: Seen, report: Report): void {
   if (member.plainJoinedSeq !== undefined ? seq >= member.plainJoinedSeq : member.unsure) return;
