@@ -31,6 +31,11 @@ export function chaosRuns(): ChaosRun[] {
   return countedRuns(readNdjson<ChaosRun>(evidence('chaos.ndjson')));
 }
 
+/** The attacks, of which a run is one line as well. */
+export function hostileRuns(): ChaosRun[] {
+  return countedRuns(readNdjson<ChaosRun>(evidence('hostile.ndjson')));
+}
+
 /**
  * Of several runs of one round those of the code that was run last: what ran before something was changed says
  * nothing any more. By that code each of them counts, so that nobody gets rid of a failure by running it again.

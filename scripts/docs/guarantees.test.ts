@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { JUDGES } from '../../services/messaging/src/tests/history/judges/index.ts';
 import { BUGS } from '../../services/messaging/src/tests/bugs/list.ts';
+import { SCENARIOS } from '../../services/messaging/src/tests/chaos/scenarios/index.ts';
+import { ATTACKS } from '../../services/messaging/src/tests/hostile/attacks.ts';
 import { bugReport } from './evidence.ts';
 import { PROMISES } from './promises.ts';
 import { root, textOf } from './source-facts.ts';
@@ -27,4 +29,23 @@ it('the recorded bugs are those of the list, and each was seen', () => {
     BUGS.map(({ name, what, caughtBy }) => [name, what, caughtBy]),
   );
   expect(bugs.filter(({ caught, controlClean }) => !caught || !controlClean)).toEqual([]);
+});
+
+it('each fault that a promise names is one that is played, and each bug one of the list', () => {
+  const names = [...SCENARIOS, ...ATTACKS].map(({ name }) => name);
+  for (const [id, { bugs = [], faults }] of Object.entries(PROMISES)) {
+    expect(
+      faults.filter((fault) => !names.some((name) => fault.test(name))),
+      id,
+    ).toEqual([]);
+    expect(
+      bugs.filter((bug) => !BUGS.some(({ name }) => name === bug)),
+      id,
+    ).toEqual([]);
+  }
+});
+
+it('each attack is aimed at a promise', () => {
+  const faults = Object.values(PROMISES).flatMap((proof) => proof.faults);
+  expect(ATTACKS.filter(({ name }) => !faults.some((fault) => fault.test(name)))).toEqual([]);
 });

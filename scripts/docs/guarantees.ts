@@ -1,5 +1,5 @@
 import { summarise } from '../../services/messaging/src/tests/chaos/chaos-report.ts';
-import { bugReport, chaosRuns, playedRanges, soakReport } from './evidence.ts';
+import { bugReport, chaosRuns, hostileRuns, playedRanges, soakReport } from './evidence.ts';
 import { PROMISES } from './promises.ts';
 import { number, table } from './tables.ts';
 
@@ -15,14 +15,17 @@ export const guaranteeRegions = {
 } as const;
 
 function proofTable(): string {
-  const bugs = bugReport()?.bugs ?? [];
-  const scenarios = [...new Set(chaosRuns().map(({ scenario }) => scenario))];
-  const rows = Object.entries(PROMISES).map(([id, { promise, checks, tests, faults }]) => [
+  const caught = bugReport()?.bugs ?? [];
+  const runs = [...chaosRuns(), ...hostileRuns()];
+  const scenarios = [...new Set(runs.map(({ scenario }) => scenario))];
+  const seenBy = (checks: readonly string[]) =>
+    caught.filter(({ caughtBy }) => checks.includes(caughtBy)).map(({ name }) => name);
+  const rows = Object.entries(PROMISES).map(([id, { promise, checks, tests, bugs, faults }]) => [
     `**${id}** ${promise}`,
     list(checks),
-    list(bugs.filter((bug) => checks.some((check) => check === bug.caughtBy)).map(({ name }) => name)),
+    list(bugs ?? seenBy(checks)),
     tests.map((file) => `[${nameOf(file)}](../${SERVICE}/${file})`).join(', '),
-    list(scenarios.filter((name) => faults.test(name))),
+    list(scenarios.filter((name) => faults.some((fault) => fault.test(name)))),
   ]);
   return table(
     ['Promise', 'Checks', 'Deliberate bugs that they saw', 'Tests', 'Real faults aimed at it'],
