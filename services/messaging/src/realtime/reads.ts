@@ -26,6 +26,8 @@ const PAGES_BATCH = 32;
 const LOOKUPS_BATCH = 500;
 const USERS_BATCH = 100;
 const IN_FLIGHT = 2;
+/** A user that the log does not know how to answer in time: the hello is told to try later, a refresh comes again. */
+const USER_BLAMED_MAX = 3;
 /** Missing stretches that are remembered, so that each is counted once. */
 const MISSING_KEPT_MAX = 10_000;
 
@@ -94,6 +96,7 @@ export class Reads {
       ...common,
       name: 'users',
       batchMax: USERS_BATCH,
+      blamedMax: USER_BLAMED_MAX,
       ask: async (userIds) => {
         const { epoch, users } = await reader.readUsers(userIds, { withLeft: true });
         epochs.observe(epoch);
