@@ -212,6 +212,8 @@ function labelsOf({ name, values }: { name: string; values: readonly { labels: o
 const POOLS: Readonly<Record<string, string>> = {
   'sanctum-intake': 'group commits, and conversations that are waited for',
   'sanctum-reader': 'the hub, history, conversations and members',
+  'sanctum-changes':
+    'conversations made and members changed, which may wait for a conversation that is locked',
   'sanctum-dispatcher': 'one for each round under way, a look at what is pending, and one to spare',
   'sanctum-admin': 'what operators see and do, the figures that pods give of themselves',
   'sanctum-controls': 'pauses and revocations, which no slow question may hold up',
@@ -260,6 +262,7 @@ function boundTable(): string {
       ],
       ['A `POST` is answered within', ms(intake.answerMaxMs), '`bounds.ts`'],
       ['Reads and membership changes under way over HTTP', number(http.callsInFlightMax), '`bounds.ts`'],
+      ['Of them those of one user', number(http.userCallsInFlightMax), '`bounds.ts`'],
       ['Users whose HTTP rates are remembered', number(http.userRatesMax), '`bounds.ts`'],
       [
         'Rounds that one dispatcher has under way, and buckets of one',

@@ -48,6 +48,8 @@ export const bounds = {
     parameterMaxChars: 3 * 255,
     /** Reads and membership changes under way at once; more are answered `overloaded`. */
     callsInFlightMax: 128,
+    /** Of them those of one user: a quarter, so that nobody takes the place of all others. */
+    userCallsInFlightMax: 32,
     /** A call of the log that has not settled by then is answered `unavailable`. */
     callMaxMs: 5 * SECOND,
     /**
@@ -122,6 +124,10 @@ export function assertBounds({ intake, http, auth, shutdown }: typeof bounds = b
     'retries end before their requests do',
   );
   assert(intake.answerMaxMs < http.requestTimeoutMs, 'intake answers before the socket closes');
+  assert(
+    http.userCallsInFlightMax * 4 <= http.callsInFlightMax,
+    'it takes several users to fill the room for calls',
+  );
   assert(http.callMaxMs < http.requestTimeoutMs, 'reads answer before the socket closes');
   for (const { burst, perSecond } of [http.userPosts, http.userCalls])
     assert(burst >= perSecond, 'who keeps to the rate is never refused for a second that came at once');

@@ -206,7 +206,7 @@ export interface Membership {
 /** Version and memberships of a user, of one snapshot. */
 export interface UserSnapshot {
   readonly version: number;
-  /** Present memberships, each with its conversation's head and floor; with `withLeft` past ones too. */
+  /** Present memberships, each with its conversation's head and floor; with `withLeft` also those that ended lately. */
   readonly memberships: readonly (Membership & ConversationHead & { readonly present: boolean })[];
 }
 

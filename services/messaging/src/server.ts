@@ -12,6 +12,7 @@ import { PostgresDispatchLog } from './adapters/postgres/dispatch-log.ts';
 import { PostgresIntakeLog } from './adapters/postgres/intake-log.ts';
 import { PostgresOperations } from './adapters/postgres/operations.ts';
 import {
+  CHANGE_TIMEOUT_MS,
   INTAKE_TIMEOUT_MS,
   OPERATIONS_TIMEOUT_MS,
   PostgresPool,
@@ -86,6 +87,7 @@ export async function startServer(
   const { groupsInFlightMax, sideLanesMax } = bounds.intake;
   const intakePool = pool('sanctum-intake', groupsInFlightMax + sideLanesMax, INTAKE_TIMEOUT_MS);
   const readerPool = pool('sanctum-reader', 6, READ_TIMEOUT_MS);
+  const changePool = pool('sanctum-changes', 3, CHANGE_TIMEOUT_MS);
   const dispatchPool = pool('sanctum-dispatcher', DISPATCH_LANES + 2, READ_TIMEOUT_MS);
   const adminPool = pool('sanctum-admin', 4, READ_TIMEOUT_MS);
   const controlPool = pool('sanctum-controls', 2, READ_TIMEOUT_MS);
@@ -235,7 +237,7 @@ export async function startServer(
     metrics,
     verifier,
     intake,
-    conversations: new PostgresConversationLog(readerPool),
+    conversations: new PostgresConversationLog(readerPool, { changePool }),
     reader,
     readiness: () => readiness.check(),
     demo: { folder: DEMO_FOLDER, signing: demoSigning(config) },
@@ -319,9 +321,16 @@ export async function startServer(
     for (const connection of [busConnection, subscriber, dispatcher?.writer, consumer?.streamReader])
       connection?.close();
     await Promise.all(
-      [intakePool, readerPool, dispatchPool, operationsPool, prunePool, adminPool, controlPool].map((each) =>
-        each.end(),
-      ),
+      [
+        intakePool,
+        readerPool,
+        changePool,
+        dispatchPool,
+        operationsPool,
+        prunePool,
+        adminPool,
+        controlPool,
+      ].map((each) => each.end()),
     );
     log.info('server_stopped');
   }

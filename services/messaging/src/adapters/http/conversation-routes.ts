@@ -35,7 +35,7 @@ export function conversationRoutes(
       if (!body.ok) return send(reply, body.problem);
       const owner = identityOf(request).userId;
       const { conversation_id: conversationId = randomUUID(), members } = body.value;
-      const outcome = await gate.run(() =>
+      const outcome = await gate.run(owner, () =>
         conversations.createConversation({ conversationId, owner, members }),
       );
       if (outcome.kind !== 'created' && outcome.kind !== 'same') return sendProblem(reply, outcome.kind);
@@ -57,7 +57,7 @@ export function conversationRoutes(
       const { after, limit } = page;
       const { userId } = identityOf(request);
       // One more than asked for tells whether there is a next page.
-      const found = await gate.run(() =>
+      const found = await gate.run(userId, () =>
         conversations.listConversations({ userId, after, limit: limit + 1 }),
       );
       const views = found.slice(0, limit);
@@ -75,7 +75,7 @@ export function conversationRoutes(
       const params = checkParameters(conversationParams, request.params);
       if (!params.ok) return send(reply, params.problem);
       const actor = actorOf(identityOf(request));
-      const view = await gate.run(() =>
+      const view = await gate.run(actor.userId, () =>
         conversations.getConversation({ conversationId: params.value.id, actor }),
       );
       if (view === undefined) return sendProblem(reply, 'conversation_not_found');
@@ -94,7 +94,7 @@ export function conversationRoutes(
       const { after, limit } = page;
       const actor = actorOf(identityOf(request));
       const conversationId = params.value.id;
-      const found = await gate.run(() =>
+      const found = await gate.run(actor.userId, () =>
         conversations.listMembers({ conversationId, actor, after, limit: limit + 1 }),
       );
       if (found === undefined) return sendProblem(reply, 'conversation_not_found');
@@ -114,7 +114,9 @@ export function conversationRoutes(
       if (!params.ok) return send(reply, params.problem);
       const { id: conversationId, user_id: userId } = params.value;
       const actor = actorOf(identityOf(request));
-      const outcome = await gate.run(() => conversations.addMember({ conversationId, actor, userId }));
+      const outcome = await gate.run(actor.userId, () =>
+        conversations.addMember({ conversationId, actor, userId }),
+      );
       if (outcome.kind !== 'added' && outcome.kind !== 'present') return sendProblem(reply, outcome.kind);
       if (outcome.kind === 'added') onMembershipChanged({ conversationId, userIds: [userId] });
       const answer: AddedMember = { user_id: userId, joined_seq: outcome.joinedSeq };
@@ -126,7 +128,9 @@ export function conversationRoutes(
       if (!params.ok) return send(reply, params.problem);
       const { id: conversationId, user_id: userId } = params.value;
       const actor = actorOf(identityOf(request));
-      const outcome = await gate.run(() => conversations.removeMember({ conversationId, actor, userId }));
+      const outcome = await gate.run(actor.userId, () =>
+        conversations.removeMember({ conversationId, actor, userId }),
+      );
       if (outcome.kind !== 'removed' && outcome.kind !== 'absent') return sendProblem(reply, outcome.kind);
       if (outcome.kind === 'removed') onMembershipChanged({ conversationId, userIds: [userId] });
       return reply.code(204).send();

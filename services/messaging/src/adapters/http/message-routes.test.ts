@@ -391,17 +391,19 @@ describe('GET messages', () => {
     });
   });
 
-  it('503 above the number of calls that may be under way, and when the log is away', async () => {
+  it('503 above the number of calls that a user may have under way, and when the log is away', async () => {
     let release: (() => void) | undefined;
     let reads = 0;
     const held = new Promise<void>((resolve) => (release = resolve));
     const full = new Promise<void>((resolve) => {
       http.afterPageRead = () => {
-        if (++reads === bounds.http.callsInFlightMax) resolve();
+        if (++reads === bounds.http.userCallsInFlightMax) resolve();
         return held;
       };
     });
-    const waiting = Array.from({ length: bounds.http.callsInFlightMax }, () => bob.history(conversationId));
+    const waiting = Array.from({ length: bounds.http.userCallsInFlightMax }, () =>
+      bob.history(conversationId),
+    );
     await full;
     const refused = await bob.history(conversationId);
     expect(refused.problem).toMatchObject({ status: 503, code: 'overloaded', retry_after_ms: 1000 });

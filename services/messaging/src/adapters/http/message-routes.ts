@@ -60,7 +60,7 @@ export function messageRoutes(deps: MessageRoutesDeps, gate: CallGate) {
       if (!query.ok) return send(reply, query.problem);
       const actor = actorOf(identityOf(request));
       const { after, limit } = query.value;
-      const answer = await gate.run(() =>
+      const answer = await gate.run(actor.userId, () =>
         readHistory(deps, { conversationId: params.value.id, actor, after, limit }),
       );
       return answer.kind === 'page' ? sendJson(reply, 200, answer.json) : sendProblem(reply, answer.kind);

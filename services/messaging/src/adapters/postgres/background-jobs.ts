@@ -67,6 +67,11 @@ const PRUNE_POD_FIGURES = {
   name: 'prune-pod-figures',
   text: `DELETE FROM messaging.pod_figures WHERE seen_at < clock_timestamp() - INTERVAL '1 hour'`,
 };
+/** Of long ago: a repeated wish to leave was answered as the first one, and no pod can have missed the news. */
+const PRUNE_LEFT_MEMBERS = {
+  name: 'prune-left-members',
+  text: `CALL messaging.prune_left_members(INTERVAL '7 days')`,
+};
 const PRUNE_DLQ = { name: 'prune-dlq', text: 'CALL messaging.prune_message_dlq($1::interval)' };
 
 /**
@@ -84,7 +89,7 @@ export class PostgresBackgroundJobs implements JobBoard {
   constructor(options: {
     /** For what is short. */
     pool: PostgresPool;
-    /** A prune at a time on each connection, for up to PRUNE_TIMEOUT_MS. */
+    /** A prune at a time on each connection, further ones waiting, for up to PRUNE_TIMEOUT_MS. */
     prunePool: PostgresPool;
     operations: PostgresOperations;
     pod: string;
@@ -118,7 +123,7 @@ export class PostgresBackgroundJobs implements JobBoard {
     options: { readonly always?: boolean; readonly signal?: AbortSignal } = {},
   ): Promise<JobRun> {
     const runId = randomUUID();
-    const isLong = job === 'prune_outbox' || job === 'prune_dlq';
+    const isLong = job !== 'partitions';
     const longestMs = isLong ? PRUNE_TIMEOUT_MS : OPERATIONS_TIMEOUT_MS;
     const isTaken = await this.#pool.session((session) =>
       session.execute(TAKE, [job, runId, this.#pod, longestMs + TAKEN_SLACK_MS, options.always ?? false]),
@@ -155,6 +160,7 @@ export class PostgresBackgroundJobs implements JobBoard {
       case 'prune_records': {
         await this.#pool.query(PRUNE_OPERATOR_JOBS);
         await this.#pool.query(PRUNE_POD_FIGURES);
+        await this.#prunePool.session((session) => session.query(PRUNE_LEFT_MEMBERS), signal);
         return undefined;
       }
     }

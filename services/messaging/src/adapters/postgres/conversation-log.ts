@@ -14,7 +14,7 @@ import type { PostgresPool } from './pool.ts';
 /** Raised by the schema's own functions, which must undo what they had done. */
 const TOO_MANY_CONVERSATIONS = 'SM001';
 
-/** Membership changes are functions of the schema (migrations/20250204): lock, check and change in one trip. */
+/** Membership changes are functions of the schema (migrations/20250209): check, lock and change in one trip. */
 const CREATE = {
   name: 'create-conversation',
   text: 'SELECT outcome, head, version FROM messaging.create_conversation($1, $2, $3, $4)',
@@ -30,7 +30,7 @@ const REMOVE = {
 
 const VIEW = `c.conversation_id, c.last_seq, c.floor_seq, c.members_version, c.last_occurred_at`;
 
-/** Index: conversation_member_user, from `after` on; each conversation by its key. */
+/** Index: conversation_member_present, from `after` on; each conversation by its key. */
 const listConversations = (behind: string) => ({
   name: `list-conversations${behind === '' ? '' : '-after'}`,
   text: `SELECT ${VIEW}, m.joined_seq
@@ -76,9 +76,12 @@ interface ViewRow {
 
 export class PostgresConversationLog implements ConversationLog {
   readonly #pool: PostgresPool;
+  readonly #changePool: PostgresPool;
 
-  constructor(pool: PostgresPool) {
+  /** `changePool`: a change may wait for its conversation's counter; on connections of its own it holds up no read. */
+  constructor(pool: PostgresPool, options: { readonly changePool?: PostgresPool } = {}) {
     this.#pool = pool;
+    this.#changePool = options.changePool ?? pool;
   }
 
   async createConversation(request: {
@@ -120,7 +123,7 @@ export class PostgresConversationLog implements ConversationLog {
     actor: Actor;
     userId: string;
   }): Promise<RemoveMemberOutcome> {
-    const [row] = await this.#pool.query<{ outcome: string }>(REMOVE, toValues(request));
+    const [row] = await this.#changePool.query<{ outcome: string }>(REMOVE, toValues(request));
     if (row!.outcome === 'not_found') return { kind: 'conversation_not_found' };
     return { kind: row!.outcome as 'removed' | 'absent' | 'not_owner' };
   }
@@ -172,7 +175,7 @@ export class PostgresConversationLog implements ConversationLog {
     values: unknown[],
   ): Promise<R | 'too_many_conversations'> {
     try {
-      const [row] = await this.#pool.query<R>(statement, values);
+      const [row] = await this.#changePool.query<R>(statement, values);
       return row!;
     } catch (error) {
       if (error instanceof PostgresFault && error.sqlState === TOO_MANY_CONVERSATIONS)

@@ -7,6 +7,8 @@ import { numericTypes } from './types.ts';
 
 /** How long one call of a reader may take, waiting for a connection included. */
 export const READ_TIMEOUT_MS = 5_000;
+/** The same for changes of conversations; their functions wait for a lock for less, and say so. */
+export const CHANGE_TIMEOUT_MS = 5_000;
 /** The same for intake: a client waits for its `201`. */
 export const INTAKE_TIMEOUT_MS = 2_000;
 /** The same for an operator's work, such as partitions to be made. */

@@ -21,7 +21,15 @@ const READ_HEADS = {
 };
 
 /**
- * Index: user_state's key, conversation_member_user, conversation's key. OFFSET 0 keeps the planner from joining in
+ * A removal is news for as long as a pod may not have heard of it, which is seconds: versions are compared every 5 s.
+ * What is older, or beyond so many, is still found by the next message of its conversation, which asks for the one
+ * membership: a user's past, however long, makes no hello slow.
+ */
+const LEFT_WITHIN = '1 hour';
+const LEFT_MAX = 1000;
+
+/**
+ * Index: user_state's key, conversation_member_present and _left, conversation's key. OFFSET 0 keeps the planner from joining in
  * another order than this one, whatever it believes of tables that were empty when it looked.
  */
 const READ_USERS = {
@@ -33,8 +41,14 @@ const READ_USERS = {
            SELECT x.version FROM messaging.user_state x WHERE x.user_id = u.user_id OFFSET 0) s ON true
          LEFT JOIN LATERAL (
            SELECT x.conversation_id, x.joined_seq, x.left_seq, x.members_version AS changed_version
-           FROM messaging.conversation_member x
-           WHERE x.user_id = u.user_id AND ($2 OR x.left_seq IS NULL) OFFSET 0) m ON true
+           FROM messaging.conversation_member x WHERE x.user_id = u.user_id AND x.left_seq IS NULL
+           UNION ALL
+           (SELECT x.conversation_id, x.joined_seq, x.left_seq, x.members_version
+            FROM messaging.conversation_member x
+            WHERE $2 AND x.user_id = u.user_id AND x.left_seq IS NOT NULL
+              AND x.left_at > now() - INTERVAL '${LEFT_WITHIN}'
+            ORDER BY x.left_at DESC LIMIT ${LEFT_MAX})
+           OFFSET 0) m ON true
          LEFT JOIN LATERAL (
            SELECT x.last_seq, x.floor_seq, x.members_version FROM messaging.conversation x
            WHERE x.conversation_id = m.conversation_id OFFSET 0) c ON true`,

@@ -143,6 +143,31 @@ test('of operators’ work nothing stays for ever but the record of it', async (
   expect(rows).toEqual([{ jobs: ['29 days', '31 days'], pods: 1, audit: 1 }]);
 });
 
+test('who left is forgotten after a week, and joins anew behind the head', async () => {
+  const url = await freshDatabase();
+  const client = await prompt(url);
+  const id = randomUUID();
+  await client.query(`SELECT messaging.create_conversation($1, 'olga', '{olga,mia,rita,sam}', '')`, [id]);
+  for (const userId of ['mia', 'rita', 'sam'])
+    await client.query(`SELECT messaging.remove_member($1, 'olga', false, $2)`, [id, userId]);
+  await client.query(`SELECT messaging.add_member($1, 'olga', false, 'sam')`, [id]);
+  await client.query(
+    `UPDATE messaging.conversation_member
+     SET left_at = now() - CASE user_id WHEN 'rita' THEN interval '6 days' ELSE interval '8 days' END`,
+  );
+  await boardOf(url, 'pod-1').run('prune_records');
+  const { rows } = await client.query(
+    `SELECT array_agg(user_id ORDER BY user_id) AS users FROM messaging.conversation_member`,
+  );
+  expect(rows).toEqual([{ users: ['olga', 'rita', 'sam'] }]);
+  await client.query('UPDATE messaging.conversation SET last_seq = 5');
+  const again = await client.query(
+    `SELECT outcome, joined::int, version::int FROM messaging.add_member($1, 'olga', false, 'mia')`,
+    [id],
+  );
+  expect(again.rows).toEqual([{ outcome: 'added', joined: 6, version: 6 }]);
+});
+
 test('a prune by hand beside the job is no fault: both end well', async () => {
   const url = await freshDatabase();
   const client = await prompt(url);

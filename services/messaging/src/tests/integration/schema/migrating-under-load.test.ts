@@ -7,6 +7,7 @@ import type pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { migrate, migrationNames } from '../../../adapters/postgres/migrate.ts';
 import type { OperatorState } from '../../../operations/control-watch.ts';
+import type { ReaderLog, UserSnapshot } from '../../../ports.ts';
 import { eventually } from '../../support/eventually.ts';
 import { HttpClient } from '../../support/http-client.ts';
 import { startPod } from '../../support/pod.ts';
@@ -104,20 +105,55 @@ test('from the first schema to the newest, while operators insert, read and repl
     expect([id, count, head]).toEqual([id, inserted.get(id), inserted.get(id)]);
 });
 
+/** Users by statements that the first build had: of these conversations, which are all that there are. */
+function readingUsersApart(reader: ReaderLog, conversations: readonly string[]): ReaderLog {
+  const snapshotOf = async (userId: string): Promise<UserSnapshot> => {
+    const versions = await reader.readUserVersions([userId]);
+    const answers = await reader.readMembers(
+      conversations.map((conversationId) => ({ conversationId, userIds: [userId] })),
+    );
+    const { heads } = await reader.readHeads(conversations);
+    const memberships = answers.flatMap((answer) => {
+      const membership = answer?.members.get(userId);
+      const head = membership && heads.get(membership.conversationId);
+      return head === undefined
+        ? []
+        : [{ ...membership!, ...head, present: membership!.leftSeq === undefined }];
+    });
+    return { version: versions.get(userId)!, memberships };
+  };
+  return {
+    readPages: (requests) => reader.readPages(requests),
+    readReplays: (requests) => reader.readReplays(requests),
+    readHeads: (ids) => reader.readHeads(ids),
+    readMembers: (requests) => reader.readMembers(requests),
+    readUserVersions: (userIds) => reader.readUserVersions(userIds),
+    readEpoch: () => reader.readEpoch(),
+    readUsers: async (userIds) => ({
+      epoch: await reader.readEpoch(),
+      users: await Promise.all(userIds.map(snapshotOf)),
+    }),
+  };
+}
+
 const NOTHING_DECIDED: OperatorState = { controls: [], revocations: [], newest: 0 };
 
 test('from the schema of the first build to the newest, while a pod takes and delivers messages', async () => {
   const url = await databaseUpTo(FIRST_BUILD);
+  const conversations = Array.from({ length: CONVERSATIONS }, () => randomUUID());
   const pod = await startPod({
     postgresUrl: url,
     redisUrl: await freshRedis(),
-    // That build knew of no pauses and revocations; this one would not start without being able to read them.
-    overrides: { operatorState: () => ({ readState: async () => NOTHING_DECIDED }) },
+    overrides: {
+      // That build knew of no pauses and revocations; this one would not start without being able to read them.
+      operatorState: () => ({ readState: async () => NOTHING_DECIDED }),
+      // … nor of when somebody left, which this one asks for at each hello.
+      reader: (reader) => readingUsersApart(reader, conversations),
+    },
   });
   onTestFinished(() => pod.stop());
   const http = new HttpClient(pod.httpUrl, await mintToken({ sub: 'olga' }));
   onTestFinished(() => http.close());
-  const conversations = Array.from({ length: CONVERSATIONS }, () => randomUUID());
   for (const id of conversations)
     expect((await http.createConversation(['olga', 'mia'], id)).status).toBe(201);
   const reader = await TestClient.connect({ url: pod.wsUrl, token: await mintToken({ sub: 'mia' }) });
