@@ -16,6 +16,8 @@ export interface SoakConversation {
   /** Comes and goes. */
   readonly guest: string;
   guestIsMember: boolean;
+  /** Has come at least once: the log has a row of it. */
+  guestWasMember: boolean;
   /** A change of the guest's membership is under way. */
   changing: boolean;
   /** When the guest's membership last changed, on the monotonic clock. */
@@ -30,6 +32,8 @@ export class SoakCast {
   readonly devices: SoakDevice[] = [];
   readonly conversations: SoakConversation[] = [];
   readonly userIds: readonly string[];
+  /** Of counters and memberships: one for each conversation, and for each user that was ever in it. */
+  rowsMade = 0;
   readonly #pods: readonly PodProcess[];
   readonly #ledger: SoakLedger;
   readonly #agents: readonly Agent[];
@@ -106,6 +110,7 @@ export class SoakCast {
       members,
       guest,
       guestIsMember: false,
+      guestWasMember: false,
       changing: false,
       guestSince: now,
       since: now,
@@ -113,7 +118,17 @@ export class SoakCast {
     };
     this.#ledger.open(id);
     this.conversations.push(conversation);
+    this.rowsMade += 1 + new Set(members).size;
     return conversation;
+  }
+
+  /** The guest of a conversation has come, or gone. */
+  guestMoved(conversation: SoakConversation): void {
+    conversation.guestIsMember = !conversation.guestIsMember;
+    conversation.guestSince = performance.now();
+    if (conversation.guestWasMember) return;
+    conversation.guestWasMember = true;
+    this.rowsMade += 1;
   }
 
   async close(): Promise<void> {

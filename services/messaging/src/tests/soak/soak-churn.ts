@@ -120,8 +120,7 @@ export class SoakChurn {
       const { id, guest, guestIsMember } = conversation;
       const { status } = guestIsMember ? await http.deleteMember(id, guest) : await http.putMember(id, guest);
       if (status >= 300) throw new Error(`changing a membership: ${status}`);
-      conversation.guestIsMember = !guestIsMember;
-      conversation.guestSince = performance.now();
+      this.#cast.guestMoved(conversation);
       this.counts.membershipChanges += 1;
     } finally {
       conversation.changing = false;

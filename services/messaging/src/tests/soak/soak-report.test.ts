@@ -19,6 +19,8 @@ const WELL: Judged = {
     accepted: 1000,
     deliveries: 4000,
     rowsKept: 100,
+    stateRowsMade: 60,
+    stateRowsKept: 61,
     gaps: {},
     reconnects: 1,
     longAbsences: 0,

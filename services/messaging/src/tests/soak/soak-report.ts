@@ -28,6 +28,9 @@ export interface SoakReport {
       readonly deliveries: number;
       /** Of the accepted messages, those that had not expired at the end. */
       readonly rowsKept: number;
+      /** Counters and memberships: how many the run made, and how many there were at the end. */
+      readonly stateRowsMade: number;
+      readonly stateRowsKept: number;
       /** Gaps that were announced, by reason. */
       readonly gaps: Readonly<Record<string, number>>;
     };

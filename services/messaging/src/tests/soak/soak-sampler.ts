@@ -34,6 +34,7 @@ export const BOUNDS = {
   pendingEntries: { unit: 'entries', share: 0.5, floor: 500 },
   backlog: { unit: 'rows', share: 0.5, floor: 500 },
   tableBytes: { unit: 'bytes', share: 0.15, floor: 8 * MIB },
+  rowsBeyond: { unit: 'rows', share: 0, floor: 50 },
   bytesEach: { unit: 'bytes', share: 0.15, floor: 256 },
   partitions: { unit: 'partitions', share: 0.1, floor: 3 },
   redisBytes: { unit: 'bytes', share: 0.15, floor: 16 * MIB },
@@ -45,34 +46,36 @@ export interface Series {
   readonly bound: SlopeBound;
 }
 
+export interface SamplerOptions {
+  readonly squeezed: boolean;
+  readonly acceptedCount: () => number;
+  /** See SoakCast. */
+  readonly rowsMade: () => number;
+}
+
 /** Looks at everything that must not grow, at even intervals. */
 export class SoakSampler {
   readonly series = new Map<string, Series>();
   readonly #servers: SoakServers;
   readonly #squeezed: boolean;
   readonly #acceptedCount: () => number;
+  readonly #rowsMade: () => number;
   readonly #database: pg.Client;
   readonly #redis: Redis;
   #latencies: number[] = [];
   #samples = 0;
 
-  private constructor(
-    servers: SoakServers,
-    options: { squeezed: boolean; acceptedCount: () => number },
-    database: pg.Client,
-  ) {
+  private constructor(servers: SoakServers, options: SamplerOptions, database: pg.Client) {
     this.#servers = servers;
     this.#squeezed = options.squeezed;
     this.#acceptedCount = options.acceptedCount;
+    this.#rowsMade = options.rowsMade;
     this.#database = database;
     this.#redis = new Redis(servers.redis.url);
     this.#redis.on('error', () => undefined);
   }
 
-  static async start(
-    servers: SoakServers,
-    options: { squeezed: boolean; acceptedCount: () => number },
-  ): Promise<SoakSampler> {
+  static async start(servers: SoakServers, options: SamplerOptions): Promise<SoakSampler> {
     const database = new pg.Client({ connectionString: servers.postgres.url });
     database.on('error', () => undefined);
     await database.connect();
@@ -125,8 +128,11 @@ export class SoakSampler {
     add(`outbox table${each}`, bound, outbox_bytes / share);
     add(`outbox indexes${each}`, bound, outbox_index_bytes / share);
     if (this.#squeezed) add('partitions', BOUNDS.partitions, partitions);
-    // Conversations and past memberships stay for ever: the size of one must not grow.
+    // A conversation's counter stays for ever, so that no place of it is given twice, and a membership at least until
+    // whoever was away has been told. So there are more with each conversation that is made; but no more than that,
+    // however often its members come and go, and the size of one must not grow.
     const rows = counts[0].conversations + counts[0].memberships;
+    add('counters and members beyond those made', BOUNDS.rowsBeyond, rows - this.#rowsMade());
     add('counters and members a row', BOUNDS.bytesEach, state_bytes / Math.max(1, rows));
 
     const latencies = Float64Array.from(this.#latencies.splice(0)).sort();
@@ -149,6 +155,12 @@ export class SoakSampler {
       `SELECT count(*)::int AS count FROM messaging.message_outbox WHERE event_type <> 'SyntheticProbe'`,
     );
     return rows[0]!.count;
+  }
+
+  /** Counters and memberships. */
+  async stateRowsKept(): Promise<number> {
+    const { rows } = await this.#database.query<{ conversations: number; memberships: number }>(COUNTS);
+    return rows[0]!.conversations + rows[0]!.memberships;
   }
 
   /** How the background jobs stand at the end. */

@@ -29,16 +29,17 @@ export async function runSoak(
   const { signal, progress } = hooks;
   const servers = await SoakServers.start(options, progress);
   const ledger = new SoakLedger(Math.ceil(LATE_MS / options.sampleEveryMs));
-  const sampler = await SoakSampler.start(servers, {
-    squeezed: options.squeezed,
-    acceptedCount: () => ledger.accepted,
-  });
   const gaps: Record<string, number> = {};
   const cast = new SoakCast(servers.pods, options, {
     ledger,
     onLatency: (ms) => sampler.addLatency(ms),
     onGap: (reason) => (gaps[reason] = (gaps[reason] ?? 0) + 1),
     retentionMs: RETENTION_PARTITIONS * partitionMs(options),
+  });
+  const sampler = await SoakSampler.start(servers, {
+    squeezed: options.squeezed,
+    acceptedCount: () => ledger.accepted,
+    rowsMade: () => cast.rowsMade,
   });
   const lastSeqOf = (id: string) => sampler.lastSeqOf(id);
   const churn = new SoakChurn({ cast, ledger, options, lastSeqOf });
@@ -87,6 +88,8 @@ export async function runSoak(
       deliveries,
       gaps,
       rowsKept: await sampler.rowsKept(),
+      stateRowsMade: cast.rowsMade,
+      stateRowsKept: await sampler.stateRowsKept(),
     };
     const minutes = toMinutes(ended - begun);
     const judged = { counts, minutes, violations: ledger.violations, series, jobs: await sampler.jobs() };

@@ -29,10 +29,15 @@ test('a soak in miniature: real servers, two pods, everything that lives by time
       'descriptors',
       'pending entries',
       'outbox indexes',
+      'counters and members beyond those made',
       'p99',
     ]),
   );
   expect(report.series.filter(({ verdict }) => verdict === 'grows')).toEqual([]);
+  // The service's own probe has some, too.
+  const { stateRowsMade, stateRowsKept } = report.counts;
+  expect(stateRowsMade).toBeGreaterThanOrEqual(20 * 5);
+  expect(Math.abs(stateRowsKept - stateRowsMade)).toBeLessThan(10);
   expect(report.interrupted).toBe(false);
 }, 60_000);
 
