@@ -23,9 +23,10 @@ const READ_HEADS = {
 /**
  * A removal is news for as long as a pod may not have heard of it, which is seconds: versions are compared every 5 s.
  * What is older, or beyond so many, is still found by the next message of its conversation, which asks for the one
- * membership: a user's past, however long, makes no hello slow.
+ * membership: a user's past, however long, makes no hello slow. Measured with 300,000 rows left just now: 7 ms, and
+ * 500 ms with a plan made before the table had statistics, which sorts them all: hence the short time.
  */
-const LEFT_WITHIN = '1 hour';
+const LEFT_WITHIN = '10 minutes';
 const LEFT_MAX = 1000;
 
 /**

@@ -88,7 +88,7 @@ test('of what a user has left only the latest is read, beside all that they are 
      INSERT INTO messaging.conversation_member
        (conversation_id, user_id, role, joined_seq, left_seq, members_version, left_at)
      SELECT conversation_id, 'rita', 'member', 1, 0, 2,
-       now() - CASE WHEN row_number() OVER () <= 3000 THEN interval '2 hours' ELSE interval '10 seconds' END
+       now() - CASE WHEN row_number() OVER () <= 3000 THEN interval '11 minutes' ELSE interval '10 seconds' END
      FROM made`,
   );
   const read = async () => {
