@@ -10,6 +10,7 @@ import { ChaosWorld } from './chaos-world.ts';
 import { HEALTHY_P95_MS } from './latency-watch.ts';
 import { LagWatch } from './lag-watch.ts';
 import { RECOVER_WITHIN_MS, type Scenario } from './scenario.ts';
+import { SecondGroup } from './second-group.ts';
 import { deadRows, unsettled } from './settled.ts';
 
 /** The load runs so long without a hitch before the fault begins, and before it ends. */
@@ -64,6 +65,10 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
   const { note = () => undefined } = options;
   const { load, history } = world;
   const failures: string[] = [];
+  if (scenario.losesEntries !== true) history.append({ type: 'observe' });
+  const secondGroup = new SecondGroup((use) => world.withRedis(use), history);
+  secondGroup.start();
+  world.onEnd(() => secondGroup.stop());
   await load.populate();
   const warmUpMaxMs = WARM_UP_MAX_MS + WARM_UP_MAX_MS_PER_DEVICE * load.devices.length;
   // What is posted before its readers are there is late by its nature.
@@ -114,7 +119,9 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
   else note(`recovered after ${Math.round(recoveryMs)} ms`);
   await load.stop();
   failures.push(...(await settle(world)));
+  await secondGroup.stop();
   failures.push(...load.complaints);
+  for (const { name, isAlive } of world.pods) if (!isAlive) failures.push(`${name} is dead in the end`);
   const dead = await deadRows(world);
   const deadWanted = scenario.deadRows ?? 0;
   if (dead !== deadWanted) failures.push(`${dead} rows are dead, and ${deadWanted} should be`);

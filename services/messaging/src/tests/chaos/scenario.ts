@@ -23,8 +23,12 @@ export interface Scenario extends Omit<WorldPlan, 'postgres'> {
   readonly about: string;
   /** From the end of the fault until the p95 is below 2 s again. */
   readonly recoverWithinMs?: number;
+  /** A fingerprint of what `fault` calls, where that is not among the harness's own sources. */
+  readonly sources?: string;
   /** Messages that end as `dead`, since the scenario makes them so. */
   readonly deadRows?: number;
+  /** Entries of the stream are lost that nothing brings back: what a second group gets is judged by its order alone. */
+  readonly losesEntries?: boolean;
   /** Brings it about, holds it, shows that it is there, and takes it back. */
   readonly fault: (world: ChaosWorld) => Promise<FaultOutcome>;
 }

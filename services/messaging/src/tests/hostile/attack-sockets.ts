@@ -8,7 +8,7 @@ import type { Tally } from './attack.ts';
 const OPENED_AT_ONCE = 200;
 const PAUSE_MS = 20;
 /** Whoever is still open by then was not dealt with. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 40_000;
 
 /** Opens `count` sockets, has each do its worst, and counts how each of them ended. */
 export async function strikeWithSockets(

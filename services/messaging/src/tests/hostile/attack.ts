@@ -3,11 +3,15 @@ import { machineClock } from '../history/history-writer.ts';
 import { HEALTHY_P95_MS } from '../chaos/latency-watch.ts';
 import type { ChaosPod } from '../chaos/chaos-pod.ts';
 import type { ChaosWorld } from '../chaos/chaos-world.ts';
+import { fingerprintOf } from '../support/code-fingerprint.ts';
+import { scrape } from '../support/scrape.ts';
 import { lasting, promised, proven, type Scenario } from '../chaos/scenario.ts';
 
 /** What a process grows by in such a load without an attack: garbage, and code that was not run before. */
 const GROWTH_SLACK_MB = 100;
 const LOOK_EVERY_MS = 200;
+/** Runs of one attack count as long as all of them are what they were. */
+const SOURCES = fingerprintOf(['services/messaging/src/tests/hostile']);
 
 /** What an attack came to: how often each answer was given, such as `closed 4408` or `status 400`. */
 export type Outcome = ReadonlyMap<string, number>;
@@ -19,6 +23,11 @@ export interface Attack {
   readonly strike: (pod: ChaosPod, world: ChaosWorld) => Promise<Outcome>;
   /** The answers that are allowed, each with how often it must have been given at the least. */
   readonly answers: Readonly<Record<string, number>>;
+  /**
+   * Connections that the pod must say it has closed, by code, at the least: where the client is busy writing, or reads
+   * nothing, it sees a cut and no code.
+   */
+  readonly closes?: Readonly<Record<number, number>>;
   /** What the attack may make the process hold, by the bounds that the service sets. */
   readonly holdsMaxMb: number;
 }
@@ -28,23 +37,31 @@ export interface Attack {
  * asked of it, and more: each answer is one of those that are due, the others' p95 stays below 2 s meanwhile, and
  * the process does not grow beyond a bound.
  */
-export function asScenario({ name, about, strike, answers, holdsMaxMb }: Attack): Scenario {
+export function asScenario(attack: Attack): Scenario {
+  const { name, about, strike, answers, closes = {}, holdsMaxMb } = attack;
   return {
     name: `hostile-${name}`,
     about,
+    sources: SOURCES,
     fault: async (world) => {
       const pod = world.pod('full');
+      const closedBefore = await closedBy(pod);
       const from = machineClock.monotonic();
       const { result: outcome, grownMb } = await whileWatched(pod, () => strike(pod, world));
       const to = machineClock.monotonic();
       // What was posted last has had its time, too.
       await lasting(HEALTHY_P95_MS);
       const p95 = world.load.watch.p95Of({ from, to });
+      const closed = await closedBy(pod).catch(() => closedBefore);
       const strikes = [...outcome.values()].reduce((sum, count) => sum + count, 0);
       return {
         proof: [proven(`it struck ${strikes} times`, strikes > 0)],
         promises: [
           promised(inWords(outcome), isAnswered(outcome, answers)),
+          ...Object.entries(closes).map(([code, min]) => {
+            const count = (closed.get(code) ?? 0) - (closedBefore.get(code) ?? 0);
+            return promised(`the pod closed ${count} with ${code}`, count >= min);
+          }),
           promised(`the others' p95 was ${Math.round(p95)} ms meanwhile`, p95 < HEALTHY_P95_MS),
           promised(`the process grew by ${grownMb} MB`, grownMb <= holdsMaxMb + GROWTH_SLACK_MB),
           promised('the process lives', pod.isAlive),
@@ -75,6 +92,16 @@ export function inWords(outcome: Outcome): string {
 export function isAnswered(outcome: Outcome, answers: Attack['answers']): boolean {
   const isAllowed = [...outcome.keys()].every((what) => Object.hasOwn(answers, what));
   return isAllowed && Object.entries(answers).every(([what, min]) => (outcome.get(what) ?? 0) >= min);
+}
+
+/** Connections that the pod has closed so far, by code. */
+async function closedBy(pod: ChaosPod): Promise<Map<string, number>> {
+  const closed = new Map<string, number>();
+  for (const [sample, count] of await scrape(pod.process.httpUrl)) {
+    const code = /^messaging_transport_connections_closed_total\{code="(\w+)"\}$/.exec(sample)?.[1];
+    if (code !== undefined) closed.set(code, count);
+  }
+  return closed;
 }
 
 /** How much the pod's process had grown when it was largest; one that dies does not grow any more. */

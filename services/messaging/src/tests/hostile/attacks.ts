@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SOCKET_BUFFER_MAX_BYTES, SUBPROTOCOL } from '@sanctum/protocol';
+import { CLIENT_FRAME_MAX_BYTES, SOCKET_BUFFER_MAX_BYTES, SUBPROTOCOL } from '@sanctum/protocol';
 import { WebSocket } from 'ws';
 import type { ChaosPod } from '../chaos/chaos-pod.ts';
 import type { Scenario } from '../chaos/scenario.ts';
@@ -10,7 +10,9 @@ import { firstLine, rawSocket, strikeWithSockets } from './attack-sockets.ts';
 
 const FLOOD_MS = 8000;
 /** What a socket and its session may take. */
-const SOCKET_MB = 1 / 16;
+const SOCKET_MB = 1 / 64;
+/** A frame that a client may send. */
+const FRAME_MB = CLIENT_FRAME_MAX_BYTES / 2 ** 20;
 /** What a socket that reads nothing is sent: the kernel's buffers hold half of it. */
 const DEAF_MESSAGES = 160;
 const DEAF_POSTED_AT_ONCE = 4;
@@ -86,8 +88,9 @@ const garbage: Attack = {
       act: (socket, n) => socket.send(frames[n % frames.length]!),
     });
   },
-  answers: { 'closed 4500': 320, 'closed 1009': 0, 'closed 1007': 0 },
-  holdsMaxMb: 400 * SOCKET_MB,
+  // Whose frame was not there within the time of a hello is told so.
+  answers: { 'closed 4500': 200, 'closed 1009': 40, 'closed 4408': 0 },
+  holdsMaxMb: 400 * (SOCKET_MB + FRAME_MB),
 };
 
 const floods: Attack = {
@@ -113,7 +116,8 @@ const floods: Attack = {
     });
   },
   // What was still being written when the server hung up is answered by a reset.
-  answers: { 'closed 4429': 50, 'closed 1006': 0 },
+  answers: { 'closed 4429': 0, 'closed 1006': 0 },
+  closes: { 4429: 190 },
   holdsMaxMb: 200 * SOCKET_MB,
 };
 
@@ -171,7 +175,8 @@ const deaf: Attack = {
     return tally.counts;
   },
   // The close frame waits behind what is not read, so the client sees a cut.
-  answers: { 'closed 4412': 0, 'closed 1006': 40 },
+  answers: { 'closed 4412': 0, 'closed 1006': 0 },
+  closes: { 4412: 40 },
   holdsMaxMb: (40 * SOCKET_BUFFER_MAX_BYTES) / 2 ** 20,
 };
 

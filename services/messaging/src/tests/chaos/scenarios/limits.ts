@@ -16,6 +16,7 @@ const fullStream: Scenario = {
   name: 'stream-at-maxlen',
   about: `the stream reaches REDIS_STREAM_MAXLEN (${STREAM_MAXLEN}) while every consumer is stopped for ${STOPPED_MS / 1000} s`,
   env: { REDIS_STREAM_MAXLEN: String(STREAM_MAXLEN) },
+  losesEntries: true,
   fault: async (world) => {
     const pods = CONSUMERS.map((name) => world.pod(name));
     for (const pod of pods) pod.process.process.kill('SIGSTOP');
@@ -136,8 +137,8 @@ function age(
     const { rows } = await client.query<{ message_id: string; was_missed: boolean }>(
       `UPDATE messaging.message_outbox SET occurred_at = occurred_at - $1 * interval '1 day'
        WHERE status = 'sent' AND aggregate_id = ANY($3)
-         AND seq <= CASE WHEN aggregate_id = $4 THEN $5 ELSE $2 END
-       RETURNING message_id, aggregate_id = $4 AND seq >= $6 AS was_missed`,
+         AND seq <= CASE WHEN aggregate_id = $4 THEN $5::bigint ELSE $2::bigint END
+       RETURNING message_id, aggregate_id = $4 AND seq >= $6::bigint AS was_missed`,
       [
         EXPIRED_DAYS_AGO,
         EXPIRED_SEQS,

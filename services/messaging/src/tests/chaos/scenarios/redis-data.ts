@@ -13,6 +13,7 @@ export const REDIS_DATA_SCENARIOS: readonly Scenario[] = [
   {
     name: 'redis-flushall',
     about: 'FLUSHALL: the stream, the group and what it had to acknowledge are gone',
+    losesEntries: true,
     fault: async (world) => {
       const { held, result: keys } = await whileConsumersHold(world, async (redis) =>
         Number((await redis.multi().flushall().dbsize().exec())![1]![1]),
@@ -29,6 +30,7 @@ export const REDIS_DATA_SCENARIOS: readonly Scenario[] = [
   {
     name: 'redis-xtrim',
     about: 'XTRIM to nothing: entries that nobody has read are gone',
+    losesEntries: true,
     fault: async (world) => {
       const { held, result } = await whileConsumersHold(world, async (redis) =>
         (await redis.multi().xtrim(STREAM, 'MAXLEN', 0).xlen(STREAM).exec())!.map(([, reply]) =>
