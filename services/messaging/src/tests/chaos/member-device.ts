@@ -52,11 +52,13 @@ export class MemberDevice implements ConnectionOwner {
     this.#pod = options.firstPod;
   }
 
-  connect(): void {
+  /** To the next pod, or to the one that is named. */
+  connect(to?: string): void {
     clearTimeout(this.#next);
     if (this.#isOver) return;
     const { pods, token, name, userId, history } = this.#options;
-    const pod = pods[this.#pod++ % pods.length]!;
+    const next = pods[this.#pod++ % pods.length]!;
+    const pod = pods.find((each) => each.name === to) ?? next;
     this.#made += 1;
     const connection = `${name}-${this.#made}`;
     this.#connections.add(

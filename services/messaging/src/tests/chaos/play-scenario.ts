@@ -66,7 +66,10 @@ async function playIn(world: ChaosWorld, scenario: Scenario, options: PlayOption
   const { load, history } = world;
   const failures: string[] = [];
   if (scenario.losesEntries !== true) history.append({ type: 'observe' });
-  const secondGroup = new SecondGroup((use) => world.withRedis(use), history);
+  const secondGroup = new SecondGroup(
+    { url: () => world.redis.url, connected: (use, url) => world.withRedis(use, url) },
+    history,
+  );
   secondGroup.start();
   world.onEnd(() => secondGroup.stop());
   await load.populate();

@@ -11,8 +11,12 @@ const COUNT = 500;
 const COMES_BACK_MS = 50;
 const ENDS_WITHIN_MS = 10_000;
 
-/** How it gets a connection to whatever Redis is the present one. */
-type WithRedis = <T>(use: (redis: Redis) => Promise<T>) => Promise<T>;
+/** Where the stream is. */
+interface Primary {
+  /** The present one. */
+  readonly url: () => string;
+  readonly connected: <T>(use: (redis: Redis) => Promise<T>, url: string) => Promise<T>;
+}
 
 /**
  * Somebody else who reads the stream, as an application's own group does, and writes down every entry. Clients do not
@@ -20,14 +24,14 @@ type WithRedis = <T>(use: (redis: Redis) => Promise<T>) => Promise<T>;
  * so that a Redis that has forgotten its groups does not make it lose any.
  */
 export class SecondGroup {
-  readonly #withRedis: WithRedis;
+  readonly #primary: Primary;
   readonly #history: History;
   #last = '0-0';
   #isOver = false;
   #reading: Promise<void> = Promise.resolve();
 
-  constructor(withRedis: WithRedis, history: History) {
-    this.#withRedis = withRedis;
+  constructor(primary: Primary, history: History) {
+    this.#primary = primary;
     this.#history = history;
   }
 
@@ -43,21 +47,26 @@ export class SecondGroup {
 
   async #run(): Promise<void> {
     for (;;) {
-      const isDone = await this.#withRedis((redis) => this.#readOn(redis)).catch(() => false);
-      if (isDone || this.#isOver) return;
+      const url = this.#primary.url();
+      const isDone = await this.#primary
+        .connected((redis) => this.#readOn(redis, url), url)
+        .catch(() => false);
+      const hasMoved = this.#primary.url() !== url;
+      if (isDone || (this.#isOver && !hasMoved)) return;
       await delay(COMES_BACK_MS);
     }
   }
 
-  /** Until the connection breaks, or, once it is to end, nothing is left. */
-  async #readOn(redis: Redis): Promise<boolean> {
-    for (;;) {
+  /** Until the connection breaks, another one is the primary, or, once it is to end, nothing is left. */
+  async #readOn(redis: Redis, url: string): Promise<boolean> {
+    while (this.#primary.url() === url) {
       const wasOver = this.#isOver;
       const answer = await redis.xread('COUNT', COUNT, 'BLOCK', BLOCK_MS, 'STREAMS', STREAM, this.#last);
       const entries = (answer?.[0]?.[1] ?? []) as Entry[];
       for (const entry of entries) this.#take(entry);
       if (wasOver && entries.length === 0) return true;
     }
+    return false;
   }
 
   #take([id, flat]: Entry): void {
