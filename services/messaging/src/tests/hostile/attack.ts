@@ -45,21 +45,22 @@ export function asScenario(attack: Attack): Scenario {
     sources: SOURCES,
     fault: async (world) => {
       const pod = world.pod('full');
-      const closedBefore = await closedBy(pod);
+      const codes = Object.keys(closes);
+      const closedBefore = await Promise.all(codes.map((code) => closedBy(pod, code)));
       const from = machineClock.monotonic();
       const { result: outcome, grownMb } = await whileWatched(pod, () => strike(pod, world));
       const to = machineClock.monotonic();
       // What was posted last has had its time, too.
       await lasting(HEALTHY_P95_MS);
       const p95 = world.load.watch.p95Of({ from, to });
-      const closed = await closedBy(pod).catch(() => closedBefore);
+      const closed = await Promise.all(codes.map((code) => closedBy(pod, code).catch(() => 0)));
       const strikes = [...outcome.values()].reduce((sum, count) => sum + count, 0);
       return {
         proof: [proven(`it struck ${strikes} times`, strikes > 0)],
         promises: [
           promised(inWords(outcome), isAnswered(outcome, answers)),
-          ...Object.entries(closes).map(([code, min]) => {
-            const count = (closed.get(code) ?? 0) - (closedBefore.get(code) ?? 0);
+          ...Object.entries(closes).map(([code, min], n) => {
+            const count = closed[n]! - closedBefore[n]!;
             return promised(`the pod closed ${count} with ${code}`, count >= min);
           }),
           promised(`the others' p95 was ${Math.round(p95)} ms meanwhile`, p95 < HEALTHY_P95_MS),
@@ -94,14 +95,11 @@ export function isAnswered(outcome: Outcome, answers: Attack['answers']): boolea
   return isAllowed && Object.entries(answers).every(([what, min]) => (outcome.get(what) ?? 0) >= min);
 }
 
-/** Connections that the pod has closed so far, by code. */
-async function closedBy(pod: ChaosPod): Promise<Map<string, number>> {
-  const closed = new Map<string, number>();
-  for (const [sample, count] of await scrape(pod.process.httpUrl)) {
-    const code = /^messaging_transport_connections_closed_total\{code="(\w+)"\}$/.exec(sample)?.[1];
-    if (code !== undefined) closed.set(code, count);
-  }
-  return closed;
+/** Connections that the pod has closed with a code so far. */
+async function closedBy({ process }: ChaosPod, code: string): Promise<number> {
+  const count = (await scrape(process.httpUrl)).get(`transport_connections_closed_total{code="${code}"}`);
+  if (count === undefined) throw new Error(`the pod does not count what it closes with ${code}`);
+  return count;
 }
 
 /** How much the pod's process had grown when it was largest; one that dies does not grow any more. */
