@@ -28,6 +28,8 @@ export interface Attack {
    * nothing, it sees a cut and no code.
    */
   readonly closes?: Readonly<Record<number, number>>;
+  /** Of the pods, where the attack takes more than a few short ones. */
+  readonly heartbeatMs?: number;
   /** What the attack may make the process hold, by the bounds that the service sets. */
   readonly holdsMaxMb: number;
 }
@@ -38,11 +40,12 @@ export interface Attack {
  * the process does not grow beyond a bound.
  */
 export function asScenario(attack: Attack): Scenario {
-  const { name, about, strike, answers, closes = {}, holdsMaxMb } = attack;
+  const { name, about, strike, answers, closes = {}, heartbeatMs, holdsMaxMb } = attack;
   return {
     name: `hostile-${name}`,
     about,
     sources: SOURCES,
+    heartbeatMs,
     fault: async (world) => {
       const pod = world.pod('full');
       const codes = Object.keys(closes);

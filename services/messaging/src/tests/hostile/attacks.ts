@@ -174,9 +174,11 @@ const deaf: Attack = {
     });
     return tally.counts;
   },
-  // The close frame waits behind what is not read, so the client sees a cut.
-  answers: { 'closed 4412': 0, 'closed 1006': 0 },
+  // The close frame waits behind what is not read, and who reads nothing does not notice the end either.
+  answers: { 'closed 4412': 0, 'closed 1006': 0, 'still open': 0 },
   closes: { 4412: 40 },
+  // As in production: by a shorter one they would be taken for dead before they are found to be slow.
+  heartbeatMs: 10_000,
   holdsMaxMb: (40 * SOCKET_BUFFER_MAX_BYTES) / 2 ** 20,
 };
 
