@@ -71,6 +71,7 @@ export async function runSeed(
   const healedAt = clock.monotonic();
   await settle(world);
   const settledMs = clock.monotonic() - healedAt;
+  if (scenario.calmSteps.length > 0) await quiet(world);
   world.isCalm = true;
   for (const step of scenario.calmSteps) operator.act(step);
   await clock.run(clock.monotonic() + (scenario.calmSteps.length > 0 ? REPLAY_WITHIN_MS + 500 : CALM_MS));
@@ -113,6 +114,13 @@ async function settle(world: SimWorld): Promise<string[]> {
     left = unsettled(world);
   }
   return left;
+}
+
+/** Until nothing is on its way any more: a device with the least credit may still be sent older replays, one by one. */
+async function quiet({ clock, events }: SimWorld): Promise<void> {
+  const untilMs = clock.monotonic() + SETTLE_WITHIN_MS;
+  const quietAt = () => (events.findLast(({ type }) => type === 'message')?.at ?? 0) + CALM_MS;
+  while (quietAt() > clock.monotonic() && clock.monotonic() < untilMs) await clock.run(quietAt());
 }
 
 function toFailure({ check, at, conversationId, connection, text }: Violation): Failure {

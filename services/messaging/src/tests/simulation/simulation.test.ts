@@ -70,6 +70,10 @@ test.each<[name: string, meddle: (world: SimWorld) => void, seen: RegExp]>([
   expect(failures.filter((failure) => seen.test(failure))).not.toEqual([]);
 });
 
+test('a device that is still sent older replays, one by one, is given the time for it', async () => {
+  expect((await runSeed(702_421)).failures.map(inWords)).toEqual([]);
+});
+
 test('what is our fault is announced as missing', { timeout: 60_000 }, async () => {
   const met = new Set<string>();
   for (let seed = 1; seed <= 8; seed++) {
