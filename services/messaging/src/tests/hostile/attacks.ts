@@ -118,6 +118,8 @@ const floods: Attack = {
   // What was still being written when the server hung up is answered by a reset.
   answers: { 'closed 4429': 0, 'closed 1006': 0 },
   closes: { 4429: 190 },
+  // As in production: clients so busy with writing are late with their pongs.
+  heartbeatMs: 10_000,
   holdsMaxMb: 200 * SOCKET_MB,
 };
 
