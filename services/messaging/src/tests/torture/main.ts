@@ -27,9 +27,11 @@ async function main(): Promise<number> {
   }
 }
 
+let exitCode = 2;
 try {
-  process.exitCode = await main();
+  exitCode = await main();
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\nTry --help.\n`);
-  process.exitCode = 2;
 }
+// Left to end by itself, Node 20 may wait for ever for the handle of a socket that was reset while it was paused.
+process.exit(exitCode);
