@@ -16,8 +16,9 @@ export default defineConfig({
   test: {
     // Fixed, so that the same path filters work from any folder of the workspace.
     root: import.meta.dirname,
-    // Integration files drive servers beside themselves: half of the cores go to the tests.
-    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    // Integration files drive servers beside themselves: half of the cores go to the tests. They wait for them more
+    // than they work, so that even two cores serve three.
+    maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),
     projects: [
       {
         test: {
