@@ -9,7 +9,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from '../cli.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { podFigures } from '../tests/pod-figures.ts';
+import { podFigures } from '@sanctum/messaging/tests/support/pod-figures';
 import { TestShell } from '../tests/test-shell.ts';
 
 /* Each thing that doctor looks for is made wrong for real, found with its remedy, and mended by that remedy. */

@@ -2,7 +2,7 @@ import { Fleet } from '@sanctum/messaging/operations/fleet';
 import { expect, test } from 'vitest';
 import { UsageError } from '../cli-error.ts';
 import { ManualClock } from '../tests/manual-clock.ts';
-import { podFigures } from '../tests/pod-figures.ts';
+import { podFigures } from '@sanctum/messaging/tests/support/pod-figures';
 import { type Retention, retentionDisagreements, retentionOfPods, retentionToPrune } from './retention.ts';
 import { storeConfig } from './stores.ts';
 

@@ -109,7 +109,8 @@ export class Fleet {
   }
 }
 
-const NO_RATES = {
+/** Of everything that pods count: nothing. */
+export const NO_RATES = {
   accepted: 0,
   intakeErrors: 0,
   dispatched: 0,

@@ -1,51 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { KnownPod } from './fleet.ts';
-import { Fleet } from './fleet.ts';
+import { Fleet, NO_RATES } from './fleet.ts';
 import { ManualClock } from '../tests/support/manual-clock.ts';
+import { podFigures } from '../tests/support/pod-figures.ts';
 import { type PipelineInputs, viewStages } from './pipeline-view.ts';
 import type { PodFigures } from './pod-figures.ts';
 
-const TOTALS = {
-  accepted: 0,
-  intakeErrors: 0,
-  dispatched: 0,
-  rowsFailed: 0,
-  dispatchErrors: 0,
-  published: 0,
-  consumed: 0,
-  consumerErrors: 0,
-  malformed: 0,
-  slowPath: 0,
-  missing: 0,
-  frames: 0,
-  slowClosed: 0,
-  lag: [0, 0],
-  endToEnd: [0, 0],
-};
+const TOTALS = { ...NO_RATES, lag: [0, 0], endToEnd: [0, 0] };
 
 function pod(change: Partial<PodFigures> = {}, isGone = false): KnownPod {
-  const figures: PodFigures = {
-    v: 1,
-    instance: change.name ?? 'one',
-    name: 'one',
-    version: '1',
-    startedAt: 0,
-    at: 0,
-    epoch: 1,
-    state: 'ready',
-    reasons: [],
-    dispatcher: true,
-    consumer: true,
-    paused: [],
-    busHeard: true,
-    connections: 100,
-    slowConnections: 0,
-    conversations: 1,
-    oldestUnreadSeconds: 0,
-    pending: 0,
-    totals: TOTALS,
-    ...change,
-  };
+  const figures = podFigures({ connections: 100, conversations: 1, totals: TOTALS, ...change });
   return { figures, silentMs: 0, isGone };
 }
 

@@ -6,8 +6,8 @@ import { CallRecorder } from '../history/call-recorder.ts';
 import { checkHistory, type Violation } from '../history/check-history.ts';
 import { StampedHistory } from '../history/history-writer.ts';
 import type { History, HistoryEvent } from '../history/history.ts';
-import { payloadHash } from '../history/payload-hash.ts';
 import { readFinalState } from '../history/read-final-state.ts';
+import { streamEntry } from '../history/stream-entry.ts';
 import { eventually } from '../support/eventually.ts';
 import { HttpClient } from '../support/http-client.ts';
 import { type Pod, startPod } from '../support/pod.ts';
@@ -144,18 +144,7 @@ async function readStream(redis: Redis, history: History): Promise<void> {
   const answer = (await redis.xreadgroup('GROUP', GROUP, 'one', 'STREAMS', STREAM, '>')) as
     [string, [string, string[]][]][] | null;
   for (const [, flat] of answer?.[0]?.[1] ?? []) {
-    const field = (name: string) => flat[flat.indexOf(name) + 1]!;
-    // The service's own synthetic messages: nobody posted them.
-    if (field('event_type') === 'SyntheticProbe') continue;
-    history.append({
-      type: 'entry',
-      conversationId: field('conversation_id'),
-      seq: Number(field('seq')),
-      messageId: field('message_id'),
-      hash: payloadHash(JSON.parse(field('payload'))),
-      epoch: Number(field('epoch')),
-      replay: Number(field('replay')),
-      resent: Number(field('resent')),
-    });
+    const entry = streamEntry(flat);
+    if (entry !== undefined) history.append(entry);
   }
 }

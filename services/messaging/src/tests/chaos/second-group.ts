@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { History } from '../history/history.ts';
-import { payloadHash } from '../history/payload-hash.ts';
+import { streamEntry } from '../history/stream-entry.ts';
 import { STREAM } from './chaos-world.ts';
 
 type Entry = [id: string, fields: string[]];
@@ -71,18 +71,7 @@ export class SecondGroup {
 
   #take([id, flat]: Entry): void {
     this.#last = id;
-    const field = (name: string) => flat[flat.indexOf(name) + 1]!;
-    // The service's own synthetic messages: nobody posted them.
-    if (field('event_type') === 'SyntheticProbe') return;
-    this.#history.append({
-      type: 'entry',
-      conversationId: field('conversation_id'),
-      seq: Number(field('seq')),
-      messageId: field('message_id'),
-      hash: payloadHash(JSON.parse(field('payload'))),
-      epoch: Number(field('epoch')),
-      replay: Number(field('replay')),
-      resent: Number(field('resent')),
-    });
+    const entry = streamEntry(flat);
+    if (entry !== undefined) this.#history.append(entry);
   }
 }

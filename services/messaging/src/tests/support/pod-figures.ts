@@ -1,4 +1,5 @@
-import type { PodFigures } from '@sanctum/messaging/operations/pod-figures';
+import { NO_RATES } from '../../operations/fleet.ts';
+import type { PodFigures } from '../../operations/pod-figures.ts';
 
 /** What an idle pod says of itself. */
 export function podFigures(change: Partial<PodFigures> = {}): PodFigures {
@@ -21,23 +22,7 @@ export function podFigures(change: Partial<PodFigures> = {}): PodFigures {
     conversations: 0,
     oldestUnreadSeconds: 0,
     pending: 0,
-    totals: {
-      accepted: 0,
-      intakeErrors: 0,
-      dispatched: 0,
-      rowsFailed: 0,
-      dispatchErrors: 0,
-      published: 0,
-      consumed: 0,
-      consumerErrors: 0,
-      malformed: 0,
-      slowPath: 0,
-      missing: 0,
-      frames: 0,
-      slowClosed: 0,
-      lag: [],
-      endToEnd: [],
-    },
+    totals: { ...NO_RATES, lag: [], endToEnd: [] },
     ...change,
   };
 }
