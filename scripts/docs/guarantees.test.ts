@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { JUDGES } from '../../services/messaging/src/tests/history/judges/index.ts';
 import { BUGS } from '../../services/messaging/src/tests/bugs/list.ts';
 import { SCENARIOS } from '../../services/messaging/src/tests/chaos/scenarios/index.ts';
-import { ATTACKS } from '../../services/messaging/src/tests/hostile/attacks.ts';
+import { HOSTILE_SCENARIOS } from '../../services/messaging/src/tests/hostile/scenarios.ts';
 import { bugReport } from './evidence.ts';
 import { PROMISES } from './promises.ts';
 import { root, textOf } from './source-facts.ts';
@@ -32,7 +32,7 @@ it('the recorded bugs are those of the list, and each was seen', () => {
 });
 
 it('each fault that a promise names is one that is played, and each bug one of the list', () => {
-  const names = [...SCENARIOS, ...ATTACKS].map(({ name }) => name);
+  const names = [...SCENARIOS, ...HOSTILE_SCENARIOS].map(({ name }) => name);
   for (const [id, { bugs = [], faults }] of Object.entries(PROMISES)) {
     expect(
       faults.filter((fault) => !names.some((name) => fault.test(name))),
@@ -47,5 +47,5 @@ it('each fault that a promise names is one that is played, and each bug one of t
 
 it('each attack is aimed at a promise', () => {
   const faults = Object.values(PROMISES).flatMap((proof) => proof.faults);
-  expect(ATTACKS.filter(({ name }) => !faults.some((fault) => fault.test(name)))).toEqual([]);
+  expect(HOSTILE_SCENARIOS.filter(({ name }) => !faults.some((fault) => fault.test(name)))).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ackFrame, pingFrame } from './client-frames.ts';
+import { ackFrame, cursorsFrame, helloFrame, pingFrame } from './client-frames.ts';
 import { isRequestId, parseClientFrame, type ClientFrameResult } from './parse-client-frame.ts';
 import { requestId } from './scalars.ts';
 
@@ -350,6 +350,35 @@ describe('the short ways say what the schemas say', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  test('cursors', () => {
+    const entry = fc.oneof(
+      { weight: 8, arbitrary: fc.tuple(fc.constantFrom(...uuids(12)), fc.nat()) },
+      fc.tuple(fc.constantFrom(A.toUpperCase(), `${A} `, 7), fc.nat()),
+      fc.tuple(fc.constant(A), anything),
+      fc.tuple(fc.constant(A), fc.nat(), anything),
+      anything,
+    );
+    const list = fc.oneof(fc.array(entry, { maxLength: 5 }), anything);
+    const rest = fc.record(
+      { epoch: fc.nat(), more: fc.boolean(), subscribe: fc.constantFrom('all', 'none') },
+      { requiredKeys: [] },
+    );
+    const met = { taken: 0, refused: 0 };
+    fc.assert(
+      fc.property(list, rest, fc.constantFrom('hello', 'cursors'), (given, others, type) => {
+        const more = type === 'hello' ? others : { more: others.more };
+        const frame = JSON.parse(JSON.stringify({ ...more, type, cursors: given }));
+        const expected = (type === 'hello' ? helloFrame : cursorsFrame).safeParse(frame);
+        const result = parse(frame);
+        expect(result.ok).toBe(expected.success);
+        if (result.ok) expect(result.frame).toEqual(expected.data);
+        met[result.ok ? 'taken' : 'refused'] += 1;
+      }),
+      { numRuns: 2000 },
+    );
+    expect(Math.min(met.taken, met.refused)).toBeGreaterThan(200);
   });
 
   test('request ids', () => {

@@ -54,7 +54,8 @@ export class Session {
   /** Conversations that the user left on this connection → the version of that change: older news is stale. */
   readonly left = new Map<string, number>();
   state: 'hello' | 'cursors' | 'opening' | 'live' | 'closed' = 'hello';
-  hello: ParsedHelloFrame | undefined;
+  /** What it asked for; its cursors and token are not kept longer than they are needed. */
+  hello: Omit<ParsedHelloFrame, 'cursors' | 'token'> | undefined;
   readonly out: Outbound;
   /** Positions that still have to reach the head they had at ready; undefined once caught_up is out. */
   catchingUp: number | undefined = 0;
@@ -197,15 +198,15 @@ export class Session {
     if (this.#headerToken !== undefined) this.#background(this.#authenticate(this.#headerToken));
   }
 
-  async #greet(hello: ParsedHelloFrame): Promise<void> {
+  async #greet({ token, cursors, ...hello }: ParsedHelloFrame): Promise<void> {
     this.state = hello.more ? 'cursors' : 'opening';
     this.hello = hello;
-    if (hello.token !== undefined && this.#headerToken !== undefined) return this.close(CLOSE.bad_frame);
+    if (token !== undefined && this.#headerToken !== undefined) return this.close(CLOSE.bad_frame);
     this.#deadline?.cancel();
     this.#deadline = this.hub.clock.setTimer(CURSORS_TIMEOUT_MS, () => this.close(CLOSE.hello_timeout));
     this.out.credit = new Credit(hello.credit);
-    if (!this.#addCursors(hello.cursors ?? [])) return this.close(CLOSE.bad_frame);
-    await this.#authenticate(this.#headerToken ?? hello.token);
+    if (!this.#addCursors(cursors)) return this.close(CLOSE.bad_frame);
+    await this.#authenticate(this.#headerToken ?? token);
     if (this.state === 'opening') await this.#open();
   }
 

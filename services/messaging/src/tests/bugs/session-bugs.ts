@@ -15,7 +15,7 @@ export const SESSION_BUGS: readonly SimulatedBug[] = [
     caughtBy: 'silent_gap',
     consequences: ['loss', 'unsettled', 'client_fault'],
     circumstances: { adapt: only({ faults: ['client_cut', 'client_half_open', 'drain'] }) },
-    apply: (world) => bendStages(world, resumeTooFar),
+    apply: resumeTooFar,
   },
   {
     name: 'dead-without-gap',
@@ -68,26 +68,39 @@ function bendStages(world: SimWorld, bend: (stages: Stages) => void): void {
 }
 
 function bendSessions(world: SimWorld, bend: (session: Session) => void): void {
-  bendStages(world, ({ hub }) => {
-    const connect = hub.connect.bind(hub);
-    hub.connect = (...given) => {
-      const session = connect(...given);
-      bend(session);
-      return session;
-    };
-  });
+  bendStages(world, ({ hub }) => bendSessionsOf(hub, bend));
+}
+
+function bendSessionsOf(hub: Stages['hub'], bend: (session: Session) => void): void {
+  const connect = hub.connect.bind(hub);
+  hub.connect = (...given) => {
+    const session = connect(...given);
+    bend(session);
+    return session;
+  };
 }
 
 function bound(session: Session): Pick<Session, 'sendGap'> {
   return { sendGap: session.sendGap.bind(session) };
 }
 
-function resumeTooFar({ hub: { feeds } }: Stages): void {
-  const attach = feeds.attach.bind(feeds);
-  feeds.attach = (position, head) => {
-    const isResumed = position.session.hello?.cursors?.some(([id]) => id === position.feed.conversationId);
-    if (isResumed === true && position.catchUpTo !== undefined && position.cursor < head)
-      position.cursor += 1;
-    attach(position, head);
-  };
+function resumeTooFar(world: SimWorld): void {
+  bendStages(world, ({ hub }) => {
+    const resumed = new WeakMap<Session, Set<string>>();
+    bendSessionsOf(hub, (session) => {
+      const given = new Set<string>();
+      resumed.set(session, given);
+      const set = session.cursors.set.bind(session.cursors);
+      session.cursors.set = (id, seq) => {
+        given.add(id);
+        return set(id, seq);
+      };
+    });
+    const attach = hub.feeds.attach.bind(hub.feeds);
+    hub.feeds.attach = (position, head) => {
+      const isResumed = resumed.get(position.session)?.has(position.feed.conversationId) === true;
+      if (isResumed && position.catchUpTo !== undefined && position.cursor < head) position.cursor += 1;
+      attach(position, head);
+    };
+  });
 }

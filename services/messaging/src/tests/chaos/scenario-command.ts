@@ -48,7 +48,7 @@ class UsageError extends Error {}
 async function answer(set: ScenarioSet): Promise<number> {
   const { values } = parseArgs({
     options: {
-      scenario: { type: 'string' },
+      scenario: { type: 'string', multiple: true },
       rounds: { type: 'string', default: '1' },
       postgres: { type: 'string', default: '18' },
       report: { type: 'string', default: set.report },
@@ -122,14 +122,17 @@ async function playAll(options: {
   return broken.length === 0 && summaries.every(isAsPromised) ? 0 : 1;
 }
 
-function chosen({ scenarios }: ScenarioSet, names: string | undefined): readonly Scenario[] {
+function chosen({ scenarios }: ScenarioSet, names: readonly string[] | undefined): readonly Scenario[] {
   if (names === undefined) return scenarios;
-  return names.split(',').map((name) => {
-    const scenario = scenarios.find((each) => each.name === name);
-    if (scenario === undefined)
-      throw new UsageError(`--scenario: there is no ${JSON.stringify(name)}; see --list`);
-    return scenario;
-  });
+  return names
+    .join()
+    .split(',')
+    .map((name) => {
+      const scenario = scenarios.find((each) => each.name === name);
+      if (scenario === undefined)
+        throw new UsageError(`--scenario: there is no ${JSON.stringify(name)}; see --list`);
+      return scenario;
+    });
 }
 
 function releaseOf(text: string): number {

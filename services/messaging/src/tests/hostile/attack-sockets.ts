@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SUBPROTOCOL } from '@sanctum/protocol';
 import { WebSocket } from 'ws';
-import type { Tally } from './attack.ts';
+import type { Tally } from './outcome.ts';
 
 const OPENED_AT_ONCE = 200;
 const PAUSE_MS = 20;

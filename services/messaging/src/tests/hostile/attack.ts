@@ -5,6 +5,8 @@ import type { ChaosPod } from '../chaos/chaos-pod.ts';
 import type { ChaosWorld } from '../chaos/chaos-world.ts';
 import { fingerprintOf } from '../support/code-fingerprint.ts';
 import { scrape } from '../support/scrape.ts';
+import { Attacker } from './attacker-process.ts';
+import { inWords, isAnswered, type Outcome } from './outcome.ts';
 import { lasting, promised, proven, type Scenario } from '../chaos/scenario.ts';
 
 /** What a process grows by in such a load without an attack: garbage, and code that was not run before. */
@@ -13,14 +15,21 @@ const LOOK_EVERY_MS = 200;
 /** Runs of one attack count as long as all of them are what they were. */
 const SOURCES = fingerprintOf(['services/messaging/src/tests/hostile']);
 
-/** What an attack came to: how often each answer was given, such as `closed 4408` or `status 400`. */
-export type Outcome = ReadonlyMap<string, number>;
+/** What an attacker knows: addresses past the proxies, and what a member of one conversation has. */
+export interface Target {
+  readonly wsUrl: string;
+  readonly httpUrl: string;
+  readonly conversationId: string;
+  readonly memberToken: string;
+}
 
 export interface Attack {
   readonly name: string;
   readonly about: string;
-  /** Strikes the pod, and ends by itself. */
-  readonly strike: (pod: ChaosPod, world: ChaosWorld) => Promise<Outcome>;
+  /** Before it, by the harness: what the attack needs of the load. */
+  readonly prepare?: (world: ChaosWorld) => Promise<void>;
+  /** Strikes the pod, and ends by itself; see attacker.ts for where it runs. */
+  readonly strike: (target: Target) => Promise<Outcome>;
   /** The answers that are allowed, each with how often it must have been given at the least. */
   readonly answers: Readonly<Record<string, number>>;
   /**
@@ -40,7 +49,7 @@ export interface Attack {
  * the process does not grow beyond a bound.
  */
 export function asScenario(attack: Attack): Scenario {
-  const { name, about, strike, answers, closes = {}, heartbeatMs, holdsMaxMb } = attack;
+  const { name, about, prepare, answers, closes = {}, heartbeatMs, holdsMaxMb } = attack;
   return {
     name: `hostile-${name}`,
     about,
@@ -49,9 +58,13 @@ export function asScenario(attack: Attack): Scenario {
     fault: async (world) => {
       const pod = world.pod('full');
       const codes = Object.keys(closes);
+      const attacker = await Attacker.start();
+      await prepare?.(world);
       const closedBefore = await Promise.all(codes.map((code) => closedBy(pod, code)));
       const from = machineClock.monotonic();
-      const { result: outcome, grownMb } = await whileWatched(pod, () => strike(pod, world));
+      const { result: outcome, grownMb } = await whileWatched(pod, () =>
+        attacker.strike(name, targetOf(pod, world)),
+      );
       const to = machineClock.monotonic();
       // What was posted last has had its time, too.
       await lasting(HEALTHY_P95_MS);
@@ -75,27 +88,9 @@ export function asScenario(attack: Attack): Scenario {
   };
 }
 
-export class Tally implements Iterable<[string, number]> {
-  readonly counts = new Map<string, number>();
-
-  add(what: string): void {
-    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
-  }
-
-  [Symbol.iterator](): IterableIterator<[string, number]> {
-    return this.counts[Symbol.iterator]();
-  }
-}
-
-/** `1000 closed 4408, 3 status 503`. */
-export function inWords(outcome: Outcome): string {
-  return [...outcome].map(([what, count]) => `${count} × ${what}`).join(', ');
-}
-
-/** Nothing but what is allowed, and enough of each. */
-export function isAnswered(outcome: Outcome, answers: Attack['answers']): boolean {
-  const isAllowed = [...outcome.keys()].every((what) => Object.hasOwn(answers, what));
-  return isAllowed && Object.entries(answers).every(([what, min]) => (outcome.get(what) ?? 0) >= min);
+function targetOf({ process: { wsUrl, httpUrl } }: ChaosPod, { load }: ChaosWorld): Target {
+  const { id, members } = load.conversations[0]!;
+  return { wsUrl, httpUrl, conversationId: id, memberToken: members[0]!.token };
 }
 
 /** Connections that the pod has closed with a code so far. */

@@ -2,11 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CLIENT_FRAME_MAX_BYTES, SOCKET_BUFFER_MAX_BYTES, SUBPROTOCOL } from '@sanctum/protocol';
 import { WebSocket } from 'ws';
-import type { ChaosPod } from '../chaos/chaos-pod.ts';
-import type { Scenario } from '../chaos/scenario.ts';
 import { mintToken } from '../support/tokens.ts';
-import { asScenario, type Attack, type Outcome, Tally } from './attack.ts';
+import type { Attack, Target } from './attack.ts';
 import { firstLine, rawSocket, strikeWithSockets } from './attack-sockets.ts';
+import { type Outcome, Tally } from './outcome.ts';
 
 const FLOOD_MS = 8000;
 /** What a socket and its session may take. */
@@ -18,29 +17,24 @@ const DEAF_MESSAGES = 160;
 const DEAF_POSTED_AT_ONCE = 4;
 const HELLO = JSON.stringify({ type: 'hello', subscribe: 'none' });
 
-/** Where the pod listens, past the proxies: what is asked here costs the harness as little as may be. */
-function wsUrl({ process }: ChaosPod): string {
-  return process.wsUrl;
-}
-
 /** A member's token, each of another user: what somebody with an account may do. */
 function strangers(count: number): Promise<string[]> {
   return Promise.all(Array.from({ length: count }, (_, n) => mintToken({ sub: `stranger-${n}` })));
 }
 
 async function sockets(
-  pod: ChaosPod,
+  { wsUrl }: Target,
   options: Omit<Parameters<typeof strikeWithSockets>[1], 'tally'>,
 ): Promise<Outcome> {
   const tally = new Tally();
-  await strikeWithSockets(wsUrl(pod), { ...options, tally });
+  await strikeWithSockets(wsUrl, { ...options, tally });
   return tally.counts;
 }
 
 const silent: Attack = {
   name: 'silent-sockets',
   about: '2,000 sockets that are opened and never say hello',
-  strike: (pod) => sockets(pod, { count: 2000, act: () => undefined }),
+  strike: (target) => sockets(target, { count: 2000, act: () => undefined }),
   // Where the backlog of the listening socket is full, the kernel resets.
   answers: { 'closed 4408': 1900, 'closed 1006': 0 },
   holdsMaxMb: 2000 * SOCKET_MB,
@@ -49,12 +43,12 @@ const silent: Attack = {
 const tokens: Attack = {
   name: 'bad-tokens',
   about: '1,000 connections with tokens that are forged, unsigned, expired or no tokens at all',
-  strike: async (pod) => {
+  strike: async (target) => {
     const forged = await mintToken({ sub: 'mallory' }, 'another-secret-of-more-than-32-bytes!!');
     const expired = await mintToken({ sub: 'mallory', exp: 1 });
     const unsigned = `${encode({ alg: 'none' })}.${encode({ sub: 'mallory', exp: 4_000_000_000 })}.`;
     const kinds = [forged, expired, unsigned, 'garbage', 'x'.repeat(8000)];
-    return sockets(pod, {
+    return sockets(target, {
       count: 1000,
       token: (n) => kinds[n % kinds.length]!,
       act: (socket) => socket.send(HELLO),
@@ -71,7 +65,7 @@ function encode(part: unknown): string {
 const garbage: Attack = {
   name: 'garbage-frames',
   about: '400 logged-in clients that send 64 KiB of noise, deep JSON, binary, and frames too large to take',
-  strike: async (pod) => {
+  strike: async (target) => {
     const bearers = await strangers(400);
     const frames: (string | Buffer)[] = [
       randomBytes(48 * 1024)
@@ -82,7 +76,7 @@ const garbage: Attack = {
       randomBytes(1024),
       'x'.repeat(2 * 1024 * 1024),
     ];
-    return sockets(pod, {
+    return sockets(target, {
       count: bearers.length,
       token: (n) => bearers[n]!,
       act: (socket, n) => socket.send(frames[n % frames.length]!),
@@ -96,7 +90,7 @@ const garbage: Attack = {
 const floods: Attack = {
   name: 'frame-floods',
   about: '200 logged-in clients that ask and ask: pings, subscribes, tokens, acknowledgements of nothing',
-  strike: async (pod) => {
+  strike: async (target) => {
     const bearers = await strangers(200);
     const floodOf = [
       () => ({ type: 'ping', id: 1 }),
@@ -104,7 +98,7 @@ const floods: Attack = {
       () => ({ type: 'auth', token: 'garbage' }),
       () => ({ type: 'ack', delivered: 0 }),
     ];
-    return sockets(pod, {
+    return sockets(target, {
       count: bearers.length,
       token: (n) => bearers[n]!,
       act: (socket, n) => {
@@ -126,11 +120,11 @@ const floods: Attack = {
 const oneUser: Attack = {
   name: 'one-user-everywhere',
   about: 'one user who opens 500 connections',
-  strike: async (pod) => {
+  strike: async ({ wsUrl }) => {
     const token = await mintToken({ sub: 'greedy' });
     const open: WebSocket[] = [];
     const tally = new Tally();
-    const striking = strikeWithSockets(wsUrl(pod), {
+    const striking = strikeWithSockets(wsUrl, {
       count: 500,
       token,
       tally,
@@ -151,10 +145,8 @@ const oneUser: Attack = {
 const deaf: Attack = {
   name: 'deaf-readers',
   about: "a member's 40 connections with the largest credit that read nothing of what they are sent",
-  strike: async (pod, world) => {
-    const { token } = world.load.conversations[0]!.members[0]!;
-    const tally = new Tally();
-    // Much more than any socket buffer holds, for each of them.
+  // Much more than any socket buffer holds, for each of them.
+  prepare: async (world) => {
     const large = Array.from({ length: DEAF_POSTED_AT_ONCE }, () =>
       world.load.publisher({ conversation: 0, nth: 1 }),
     );
@@ -165,17 +157,16 @@ const deaf: Attack = {
           await publisher.post(randomBytes(48 * 1024).toString('base64'));
       }),
     );
-    await strikeWithSockets(wsUrl(pod), {
+  },
+  strike: (target) =>
+    sockets(target, {
       count: 40,
-      token,
-      tally,
+      token: target.memberToken,
       act: (socket) => {
         socket.send(JSON.stringify({ type: 'hello', credit: 1024, without_cursor: 'start' }));
         socket.once('message', () => socket.pause());
       },
-    });
-    return tally.counts;
-  },
+    }),
   // The close frame waits behind what is not read, and who reads nothing does not notice the end either.
   answers: { 'closed 4412': 0, 'closed 1006': 0, 'still open': 0 },
   closes: { 4412: 40 },
@@ -187,11 +178,11 @@ const deaf: Attack = {
 const slowHeaders: Attack = {
   name: 'slow-headers',
   about: '400 requests whose headers come a byte at a time',
-  strike: async (pod) => {
+  strike: async ({ httpUrl }) => {
     const tally = new Tally();
     await Promise.all(
       Array.from({ length: 400 }, async () => {
-        const socket = rawSocket(pod.process.httpUrl);
+        const socket = rawSocket(httpUrl);
         const line = firstLine(socket);
         socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ');
         const drip = setInterval(() => socket.write('x'), 500);
@@ -210,10 +201,10 @@ const bodies: Attack = {
   name: 'bad-posts',
   about:
     'a stream of POSTs that are no JSON, too large, of the wrong shape, or to where the sender is not a member',
-  strike: async (pod, world) => {
+  strike: async ({ httpUrl, conversationId }) => {
     const tally = new Tally();
     const token = await mintToken({ sub: 'mallory' });
-    const url = `${pod.process.httpUrl}/v1/conversations/${world.load.conversations[0]!.id}/messages`;
+    const url = `${httpUrl}/v1/conversations/${conversationId}/messages`;
     const valid = { message_id: randomUUID(), ciphertext: 'AAAA' };
     const sent: string[] = [
       '{',
@@ -244,7 +235,7 @@ const bodies: Attack = {
 const reconnecting: Attack = {
   name: 'reconnect-loop',
   about: 'clients that connect with 500 cursors, hang up and come back at once, again and again',
-  strike: async (pod) => {
+  strike: async ({ wsUrl }) => {
     const tally = new Tally();
     const token = await mintToken({ sub: 'restless' });
     const cursors = Array.from({ length: 500 }, () => [randomUUID(), 1]);
@@ -253,7 +244,7 @@ const reconnecting: Attack = {
     const loop = async () => {
       while (performance.now() < until) {
         await new Promise<void>((resolve) => {
-          const socket = new WebSocket(wsUrl(pod), [SUBPROTOCOL], {
+          const socket = new WebSocket(wsUrl, [SUBPROTOCOL], {
             headers: { authorization: `Bearer ${token}` },
             perMessageDeflate: false,
           });
@@ -278,7 +269,7 @@ const reconnecting: Attack = {
   holdsMaxMb: 0,
 };
 
-export const ATTACKS: readonly Scenario[] = [
+export const ATTACKS: readonly Attack[] = [
   silent,
   tokens,
   garbage,
@@ -288,4 +279,4 @@ export const ATTACKS: readonly Scenario[] = [
   slowHeaders,
   bodies,
   reconnecting,
-].map(asScenario);
+];

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isAnswered } from './attack.ts';
+import { isAnswered } from './outcome.ts';
 
 const ANSWERS = { 'closed 4408': 1900, 'closed 1006': 0 };
 const outcome = (counts: Record<string, number>) => new Map(Object.entries(counts));
