@@ -104,6 +104,7 @@ it('a replay that runs is stopped only after the page has asked', async () => {
     .filter({ hasText: 'of 600' });
   await job.getByText('500 of 600').waitFor();
   await job.getByRole('button', { name: 'Stop…' }).click();
+  await dialog.getByRole('button', { name: 'Stop the replay' }).waitFor();
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'detached' });
   await job.getByText('running', { exact: true }).waitFor();

@@ -102,6 +102,7 @@ it('is accessible, light and dark', async () => {
     expect(await accessibilityFaults(page), colorScheme).toEqual([]);
   }
   await demo.person('Ada').press('Invite…');
+  await page.getByRole('dialog').waitFor();
   expect(await accessibilityFaults(page), 'dialog').toEqual([]);
   await page.keyboard.press('Escape');
 });

@@ -1,4 +1,4 @@
-import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject, webcrypto } from 'node:crypto';
 import {
   createLocalJWKSet,
   type CryptoKey,
@@ -23,6 +23,7 @@ export interface VerifyingKeys {
   keyFor(header: JWTHeaderParameters, token: FlattenedJWSInput): Promise<Key> | Key;
 }
 
+const HS256 = { name: 'HMAC', hash: 'SHA-256' };
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA', 'Ed25519'] as const;
 
 export function verifyingKeys(
@@ -31,7 +32,8 @@ export function verifyingKeys(
 ): VerifyingKeys {
   if (key.kind === 'jwks') return new PublishedKeys(key.url, deps);
   if (key.kind === 'secret') {
-    const secret = createSecretKey(Buffer.from(key.secret));
+    // Imported once: the library would do so for each token, at the price of the verification itself.
+    const secret = webcrypto.subtle.importKey('raw', Buffer.from(key.secret), HS256, false, ['verify']);
     return { algorithms: ['HS256'], keyFor: () => secret };
   }
   const publicKey = createPublicKey(key.pem);

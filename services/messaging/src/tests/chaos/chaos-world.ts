@@ -36,6 +36,8 @@ export interface WorldPlan {
   readonly load?: Partial<LoadPlan> | undefined;
   readonly redisArgs?: readonly string[] | undefined;
   readonly heartbeatMs?: number | undefined;
+  /** Members do not go through the proxies, which cost as much as the pods where thousands connect at once. */
+  readonly pastProxies?: boolean | undefined;
   /** Of every pod. */
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
@@ -113,7 +115,9 @@ export class ChaosWorld {
     const historyFile = path.join(folder, 'history.ndjson');
     const history = new HistoryWriter(historyFile, { process: 'chaos' });
     ends.push(async () => history.close());
-    const load = new ChaosLoad(pods, { ...plan.load, heartbeatMs, history });
+    const targets =
+      plan.pastProxies === true ? pods.map(({ name, process }) => ({ ...process, name })) : pods;
+    const load = new ChaosLoad(targets, { ...plan.load, heartbeatMs, history });
     ends.push(() => load.close());
     return new ChaosWorld({ postgres, redis, pods, load, history, historyFile, folder, ends });
   }
