@@ -11,6 +11,7 @@ export const guaranteeRegions = {
   'bugs-caught': bugTable,
   'seeds-played': seedTable,
   'chaos-recovery': recoveryTable,
+  'attacks-played': attackTable,
   'soak-figures': soakTable,
 } as const;
 
@@ -113,6 +114,24 @@ function recoveryTable(): string {
     'Lag, max',
   ];
   return [totals, table(head, rows)].join('\n\n');
+}
+
+function attackTable(): string {
+  const runs = hostileRuns();
+  if (runs.length === 0) return nothing('pnpm test:hostile');
+  const names = [...new Set(runs.map(({ scenario }) => scenario))];
+  const rows = names.map((name) => {
+    const own = runs.filter(({ scenario }) => scenario === name);
+    const failures = [...new Set(own.flatMap((run) => run.failures))];
+    return [
+      `\`${name}\``,
+      own.at(-1)!.about,
+      String(own.length),
+      own.at(-1)!.kept.join('; '),
+      failures.length === 0 ? 'none' : `**${failures.join('; ')}**`,
+    ];
+  });
+  return table(['Attack', 'What happens', 'Rounds', 'Kept, in the last one', 'Not kept'], rows);
 }
 
 const SOAK_VERDICTS = {

@@ -4,7 +4,7 @@ import type { VariableName } from '../../services/messaging/src/config-variables
 export const meanings: Record<VariableName, string> = {
   DISPATCHER_ENABLED: 'Whether this pod moves rows from the outbox to the stream',
   DISPATCH_TICK_MS: 'How often the dispatcher looks for pending rows when nothing wakes it, in milliseconds',
-  DISPATCH_BATCH_SIZE: 'Rows claimed in one round of one bucket',
+  DISPATCH_BATCH_SIZE: 'Rows claimed in one round, which up to eight buckets share',
   DISPATCH_MAX_ATTEMPTS: 'Failures of a row, for its own sake, after which it is `dead`',
   DISPATCH_STREAM_NAME: 'Name of the Redis Stream',
   DISPATCH_STREAM_PARTITIONS:

@@ -27,11 +27,13 @@ if (serverFrameMaxBytes(PAYLOAD_MAX_BYTES_LIMIT) > CLIENT_ACCEPTS_FRAME_BYTES ||
 const NAME_PATTERN = /^[\x21-\x7e]{1,200}$/;
 const POD_NAME_UNRESOLVED = '$(POD_NAME)';
 const SECRET_MIN_BYTES = 32;
+/** A loop that waits for 15 s is taken for stuck, and the pod out of service (operations/loop-watch.ts). */
+const LOOP_WAIT_MAX_MS = 10_000;
 
 /** Every variable that the service reads, with its default. */
 export const variables = {
   DISPATCHER_ENABLED: flag(false),
-  DISPATCH_TICK_MS: integer(100, { min: 1, max: 60_000 }),
+  DISPATCH_TICK_MS: integer(100, { min: 1, max: LOOP_WAIT_MAX_MS }),
   DISPATCH_BATCH_SIZE: integer(256, { min: 1, max: 10_000 }),
   DISPATCH_MAX_ATTEMPTS: integer(10, { min: 1, max: 1000 }),
   DISPATCH_STREAM_NAME: name('sanctum:messages'),
@@ -41,7 +43,7 @@ export const variables = {
   CONSUMER_GROUP_NAME: name('messaging-hub'),
   CONSUMER_NAME: name('consumer-1'),
   CONSUMER_BATCH_SIZE: integer(128, { min: 1, max: 10_000 }),
-  CONSUMER_BLOCK_MS: integer(1000, { min: 1, max: 60_000 }),
+  CONSUMER_BLOCK_MS: integer(1000, { min: 1, max: LOOP_WAIT_MAX_MS }),
   CONSUMER_CLAIM_IDLE_MS: integer(5000, { min: 100, max: 3_600_000 }),
 
   REDIS_STREAM_MAXLEN: integer(1_000_000, { min: 1, max: Number.MAX_SAFE_INTEGER }),

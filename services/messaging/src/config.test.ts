@@ -163,11 +163,16 @@ describe('tokens for the demo', () => {
 describe('a wrong value', () => {
   it.each([
     ['DISPATCHER_ENABLED', '1', 'DISPATCHER_ENABLED: given "1"; allowed: true or false (default false)'],
-    ['DISPATCH_TICK_MS', '0', 'DISPATCH_TICK_MS: given "0"; allowed: an integer, 1 … 60000 (default 100)'],
+    [
+      'CONSUMER_BLOCK_MS',
+      '10001',
+      'CONSUMER_BLOCK_MS: given "10001"; allowed: an integer, 1 … 10000 (default 1000)',
+    ],
+    ['DISPATCH_TICK_MS', '0', 'DISPATCH_TICK_MS: given "0"; allowed: an integer, 1 … 10000 (default 100)'],
     [
       'DISPATCH_TICK_MS',
       '1e3',
-      'DISPATCH_TICK_MS: given "1e3"; allowed: an integer, 1 … 60000 (default 100)',
+      'DISPATCH_TICK_MS: given "1e3"; allowed: an integer, 1 … 10000 (default 100)',
     ],
     ['HTTP_PORT', '65536', 'HTTP_PORT: given "65536"; allowed: an integer, 0 … 65535 (default 8083)'],
     ['ADMIN_PORT', '8083', 'ADMIN_PORT: given "8083"; allowed: another port than HTTP_PORT'],
