@@ -31,6 +31,8 @@ export class RecordingCluster {
   readonly changes: RecordedChange[] = [];
   /** The pods to which a port was forwarded. */
   readonly forwards: string[] = [];
+  /** Deployments whose new pods never become ready: as after `progressDeadlineSeconds`. */
+  readonly stuck = new Set<string>();
   /** What each pod's log says, a line each. */
   logLines: readonly string[] = [];
   readonly #deployments = new Map<string, Deployment>();
@@ -196,12 +198,13 @@ export class RecordingCluster {
     this.#put(patched, (before.metadata?.generation ?? 0) + 1);
   }
 
-  /** As the controllers would leave it: every pod is a new one, and ready. */
+  /** As the controllers would leave it: every pod is a new one, and ready, or none is. */
   #put(deployment: Deployment, generation: number): void {
     const replicas = deployment.spec?.replicas ?? 1;
+    const isStuck = this.stuck.has(deployment.metadata?.name ?? '');
     const counts = {
       replicas,
-      updatedReplicas: replicas,
+      updatedReplicas: isStuck ? 0 : replicas,
       readyReplicas: replicas,
       availableReplicas: replicas,
     };
@@ -211,7 +214,11 @@ export class RecordingCluster {
       status: {
         observedGeneration: generation,
         ...counts,
-        conditions: [{ type: 'Progressing', status: 'True', reason: 'NewReplicaSetAvailable' }],
+        conditions: [
+          isStuck
+            ? { type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' }
+            : { type: 'Progressing', status: 'True', reason: 'NewReplicaSetAvailable' },
+        ],
       },
     });
   }

@@ -60,6 +60,7 @@ const EVERY_POD_GAUGES = {
   paused: 'messaging_control_paused{stage="dispatcher"}',
   clockOffset: 'messaging_clock_offset_seconds',
   pausedSince: 'messaging_control_paused_since_timestamp_seconds{stage="dispatcher"}',
+  pauseEnds: 'messaging_control_expires_timestamp_seconds{stage="dispatcher"}',
 } as const;
 
 /** A time: in each second that a job is well, its last success moves on by one. */

@@ -280,6 +280,15 @@ export const stories: Readonly<Record<string, Story>> = {
       '65m': SILENT,
     },
   },
+  'an operator has paused the dispatcher for an hour': {
+    pods: {
+      a: [
+        during(5, idle),
+        during(40, { ...idle, ticksPaused: 150, paused: 1, pausedSince: 5 * 60, pauseEnds: 65 * 60 }),
+      ],
+    },
+    firing: { '40m': SILENT },
+  },
   'the clock of one pod runs behind, and is set right': {
     pods: {
       a: [during(50, busy)],

@@ -185,6 +185,10 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
       'messaging_control_paused_since_timestamp_seconds',
       'When it was paused, in seconds since 1970; 0 while it is not',
     ),
+    controlExpires: stageGauge(
+      'messaging_control_expires_timestamp_seconds',
+      'When the pause ends by itself, in seconds since 1970; 0: not by itself, or there is none',
+    ),
 
     transportConnections: counter('transport_connections_total', 'WebSocket connections opened'),
     transportConnectionsActive: gauge('transport_connections_active', 'WebSocket connections open now'),

@@ -77,6 +77,7 @@ function line(control: Omit<Control, 'pods_behind'>): string {
   const { stage, paused, changed_by: by, since, reason, expires_at: until } = control;
   if (since === null) return `${stage.padEnd(10)}  runs`;
   const end = until === null ? '' : `, until ${until}`;
-  const who = `since ${since} by ${printable(by ?? 'somebody')}: ${printable(reason ?? '')}`;
+  const why = reason === null ? '' : `: ${printable(reason)}`;
+  const who = `since ${since} by ${by === null ? 'itself' : printable(by)}${why}`;
   return `${stage.padEnd(10)}  ${paused ? 'PAUSED' : 'runs'}  ${who}${end}`;
 }

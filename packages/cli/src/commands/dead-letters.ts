@@ -59,7 +59,12 @@ export function deadLettersCommand(shell: Shell): Command {
     .option('--reason <text>', 'why, for the record', reasonValue)
     .option('--yes', 'do not ask')
     .addHelpText('after', REQUEUE_EXAMPLES)
-    .action((_own: object, command: Command) => tryAgain(shell, command.optsWithGlobals<RequeueOptions>()));
+    .action((_own: object, command: Command) => {
+      // Wherever it stands on the line, commander gives it to the outer command.
+      if (list.getOptionValueSource('limit') === 'cli')
+        throw new UsageError('requeue takes no --limit: name what to try first with --id or --cause');
+      return tryAgain(shell, command.optsWithGlobals<RequeueOptions>());
+    });
   return list.addCommand(requeue);
 }
 

@@ -313,6 +313,15 @@ describe('Redis', () => {
     expect(of(mended, 'redis memory')).toEqual([]);
   });
 
+  test('refuses every write', async () => {
+    await set('min-replicas-to-write', '1');
+    expect(of(await doctor(), 'redis writes')).toEqual([
+      expect.stringMatching(/^problem: Redis refuses them \(NOREPLICAS\) → .*min-replicas-to-write/),
+    ]);
+    await set('min-replicas-to-write', '0');
+    expect(of(await doctor(), 'redis writes')).toEqual([]);
+  });
+
   test('has no stream, a stream that nobody reads, and entries of consumers that are gone', async () => {
     const { redis } = scene;
     expect(of(await doctor(), 'consumer group')).toEqual([

@@ -160,6 +160,7 @@ describe('a pod is running', () => {
     );
     expect((await run(['dead-letters'])).out).toMatch(/2 dead letters[^]*refused/);
     expect((await run(['dead-letters', 'requeue', '--yes'])).code).toBe(2);
+    expect((await run(['dead-letters', 'requeue', '--all', '--limit', '1', '--yes'])).code).toBe(2);
     const dry = await run(['dead-letters', 'requeue', '--cause', 'refused', '--dry-run', '--json']);
     expect(dry.values[0]).toMatchObject({ messages: 2, conversations: 1 });
     const env = { POSTGRES_URL: scene.databaseUrl };

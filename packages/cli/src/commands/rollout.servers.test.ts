@@ -149,10 +149,10 @@ it('goes through both phases, canary first, and waits for the backlog before the
     (value) => value['did'] ?? (value['gates'] === undefined ? 'done' : 'gates'),
   );
   expect(steps).toEqual([
-    `${kubectl} set env deployment --selector canary=true DISPATCHER_ENABLED=true`,
+    `${kubectl} set env deployment --selector app=messaging,canary=true DISPATCHER_ENABLED=true`,
     'gates',
     `${kubectl} set env deployment/messaging DISPATCHER_ENABLED=true`,
-    `${kubectl} set env deployment --selector canary=true CONSUMER_ENABLED=true`,
+    `${kubectl} set env deployment --selector app=messaging,canary=true CONSUMER_ENABLED=true`,
     'gates',
     `${kubectl} set env deployment/messaging CONSUMER_ENABLED=true`,
     'done',
@@ -210,10 +210,25 @@ it('goes on where it stands: what is on already is not set again', async () => {
   expect(cluster.changes).toHaveLength(2);
 });
 
+it('does not go on, nor is it through, while pods do not take what was set', async () => {
+  cluster.stuck.add('messaging');
+  await turnOn(1);
+  cluster.changes.length = 0;
+  const stuck = expect.stringContaining('exceeded its progress deadline');
+  const halfway = await sanctum('--yes --watch 10m', { story: 'healthy' });
+  expect([halfway.code, halfway.shell.err, cluster.changes]).toEqual([1, stuck, []]);
+  await turnOn(2);
+  const last = await sanctum('--yes', { story: 'healthy' });
+  expect([last.code, last.shell.err]).toEqual([1, stuck]);
+  expect(last.shell.out).not.toContain('both phases are through');
+});
+
 it('the dry run prints commands and gates, and changes nothing', async () => {
   const { code, shell } = await sanctum('--dry-run', { story: 'healthy' });
   expect([code, shell.err, cluster.changes]).toEqual([0, '', []]);
-  expect(shell.out).toContain('set env deployment --selector canary=true DISPATCHER_ENABLED=true');
+  expect(shell.out).toContain(
+    'set env deployment --selector app=messaging,canary=true DISPATCHER_ENABLED=true',
+  );
   expect(shell.out).toContain('sum(increase(messaging_outbox_dead_total{story="healthy"}[1800s]))');
   expect(shell.out).toContain('max(messaging_consumer_oldest_unread_seconds{story="healthy"})');
 });

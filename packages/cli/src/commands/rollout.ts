@@ -6,7 +6,7 @@ import { Output } from '../output.ts';
 import { allowedBy, BACKLOG, GATES, queryOf } from '../rollout/gates.ts';
 import { Kubectl } from '../rollout/kubectl.ts';
 import { queryPrometheus } from '../rollout/prometheus.ts';
-import { FLAG_OF, ROLLBACK, CANARY, STABLE, stepsFrom, type Step } from '../rollout/steps.ts';
+import { changedIn, FLAG_OF, ROLLBACK, CANARY, STABLE, stepsFrom, type Step } from '../rollout/steps.ts';
 import { verdictText, watch, type WatchOptions } from '../rollout/watch.ts';
 import { given, type Shell } from '../shell.ts';
 
@@ -33,7 +33,7 @@ Examples:
 Phase 1 switches the dispatcher on, phase 2 the consumer: each on the canary, watched, then
 everywhere. It asks before each change, and stops where a gate of the runbook does not hold; the
 dry run prints them. Where it stands is read from the Deployments, so after an interruption the
-same command goes on; a canary that is on is watched anew.`;
+same command goes on, once their pods are all there; a canary that is on is watched anew.`;
 
 /** `sanctum rollout`: the runbook's two phases with their gates, and the way back. */
 export function rolloutCommand(shell: Shell): Command {
@@ -73,9 +73,12 @@ async function rollOut(shell: Shell, options: RolloutOptions): Promise<void> {
   const output = new Output(shell, options);
   const kubectl = new Kubectl(shell, options);
   const watching = watchOptions(shell, options);
-  const steps = stepsFrom(await kubectl.flags());
+  const flags = await kubectl.flags();
+  const steps = stepsFrom(flags);
+  if (options.dryRun && steps.length > 0) return printPlan(steps, { output, kubectl, options });
+  // What an interrupted rollout has set, its pods may never have taken: the template alone does not tell.
+  for (const deployment of changedIn(flags)) await kubectl.rolledOut(deployment);
   if (steps.length === 0) return output.result({ done: true }, 'Nothing to do: both phases are through.');
-  if (options.dryRun) return printPlan(steps, { output, kubectl, options });
   if (watching === undefined && steps.some(({ kind }) => kind === 'watch')) {
     throw new UsageError('the gates need Prometheus: give --prometheus-url, or set PROMETHEUS_URL');
   }

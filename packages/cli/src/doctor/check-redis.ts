@@ -7,7 +7,7 @@ const OLDEST_MAJOR = 7;
 /** Redis may lose everything, and costs latency then; but it must not throw away what it holds. */
 export async function checkRedis(inspector: StreamInspector, now: () => number): Promise<Finding[]> {
   const before = now();
-  const server = await inspector.server();
+  const [server, { refuses }] = await Promise.all([inspector.server(), inspector.state()]);
   const skewMs = Math.abs(server.timeMs - (before + now()) / 2);
   const version = `${server.isValkey ? 'Valkey' : 'Redis'} ${server.version}`;
   return [
@@ -15,6 +15,9 @@ export async function checkRedis(inspector: StreamInspector, now: () => number):
       ? ok('redis version', version)
       : problem('redis version', `${version} is too old`, 'Use Redis 7.0 or newer, or Valkey.'),
     ...clock('redis clock', skewMs),
+    ...(refuses === undefined
+      ? []
+      : [problem('redis writes', `Redis refuses them (${refuses})`, remedyOf(refuses))]),
     server.hasAof || server.hasSnapshots
       ? ok('redis persistence', server.hasAof ? 'append-only file' : 'snapshots')
       : warning(
@@ -39,6 +42,13 @@ export async function checkRedis(inspector: StreamInspector, now: () => number):
         ]
       : []),
   ];
+}
+
+function remedyOf(refusal: string): string {
+  if (refusal === 'MISCONF')
+    return 'Its disk takes no snapshot or append-only file: make room there; INFO persistence says which failed.';
+  if (refusal === 'OOM') return 'Raise maxmemory, or lower REDIS_STREAM_MAXLEN.';
+  return 'It is a replica, or lacks replicas (min-replicas-to-write): name the primary in REDIS_URL, or mend them.';
 }
 
 /** The stream's group, and consumers that left something behind. */

@@ -37,6 +37,12 @@ test('a job that is done is no failure', async () => {
   });
 });
 
+test('one that skipped something is done, and has failed for the rest', async () => {
+  const { out, error } = await follow({ state: 'done', done: 4, skipped: 5 });
+  expect(out).toBe('done: 4 of 9 messages sent again, 5 skipped\n');
+  expect(error).toMatchObject({ message: '5 of 9 were skipped', exitCode: 1 });
+});
+
 test.each<[JobState, Job['kind'], string, RegExp]>([
   ['stopped', 'requeue', 'it was stopped after 4 of 9', /it takes what is left/],
   ['interrupted', 'replay', 'it was interrupted after 4 of 9', /once more/],

@@ -31,7 +31,12 @@ export async function followJob(
     current,
     `${current.state}: ${current.done} of ${current.total} messages sent again${skipped}`,
   );
-  const { state, done, total, error, kind } = current;
+  const { state, done, total, skipped: left, error, kind } = current;
   if (state === 'failed') throw new CliError(`it failed after ${done}: ${error}`, GO_ON[kind]);
   if (state !== 'done') throw new CliError(`it was ${state} after ${done} of ${total}`, GO_ON[kind]);
+  if (left > 0)
+    throw new CliError(
+      `${left} of ${total} were skipped`,
+      'The log has no message that they name; they stay.',
+    );
 }

@@ -38,7 +38,7 @@ export function stepsFrom(flags: Flags): Step[] {
       kind: 'set',
       phase,
       deployment: CANARY,
-      args: ['set', 'env', 'deployment', '--selector', 'canary=true', on],
+      args: ['set', 'env', 'deployment', '--selector', 'app=messaging,canary=true', on],
     };
     const setAll: Step = {
       kind: 'set',
@@ -49,6 +49,11 @@ export function stepsFrom(flags: Flags): Step[] {
     if (stable) return canary ? [] : [setCanary];
     return [...(canary ? [] : [setCanary]), { kind: 'watch', phase }, setAll];
   });
+}
+
+/** Deployments that have been changed: whether their pods took it is not known yet. */
+export function changedIn(flags: Flags): (typeof STABLE | typeof CANARY)[] {
+  return ([CANARY, STABLE] as const).filter((name) => Object.values(flags[name]).includes(true));
 }
 
 /** The form that reaches the canary as well: left on, it would go on alone with everything. */

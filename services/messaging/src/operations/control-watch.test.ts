@@ -6,7 +6,7 @@ import { ControlWatch, type OperatorState } from './control-watch.ts';
 import { type RevocationRow, Revocations } from './revocations.ts';
 
 function state(paused: boolean, rows: readonly RevocationRow[] = []): OperatorState {
-  const controls = [{ stage: 'dispatcher' as const, paused, changedAt: 0 }];
+  const controls = [{ stage: 'dispatcher' as const, paused, changedAt: 0, expiresAt: null }];
   return { controls, revocations: rows, newest: rows.at(-1)?.version ?? 0 };
 }
 

@@ -15,6 +15,8 @@ export interface ControlState {
   readonly paused: boolean;
   /** Milliseconds since the epoch. */
   readonly changedAt: number | null;
+  /** When a pause ends by itself; null: not by itself, or there is none. */
+  readonly expiresAt: number | null;
 }
 
 export interface OperatorState {
@@ -44,7 +46,7 @@ export class ControlWatch {
   readonly #log: OperatorStateLog;
   readonly #clock: Clock;
   readonly #logger: Log;
-  readonly #metrics: Pick<Metrics, 'controlPaused' | 'controlPausedSince'>;
+  readonly #metrics: Pick<Metrics, 'controlPaused' | 'controlPausedSince' | 'controlExpires'>;
   readonly #revocations: Revocations;
   readonly #switches: Partial<Record<ControlledStage, Pausable>>;
   readonly #onRevoked: () => void;
@@ -58,7 +60,7 @@ export class ControlWatch {
     log: OperatorStateLog;
     clock: Clock;
     logger: Log;
-    metrics: Pick<Metrics, 'controlPaused' | 'controlPausedSince'>;
+    metrics: Pick<Metrics, 'controlPaused' | 'controlPausedSince' | 'controlExpires'>;
     revocations: Revocations;
     switches: Partial<Record<ControlledStage, Pausable>>;
     /** There are revocations that were not known before. */
@@ -126,9 +128,10 @@ export class ControlWatch {
     }
   }
 
-  #follow({ stage, paused, changedAt }: ControlState): void {
+  #follow({ stage, paused, changedAt, expiresAt }: ControlState): void {
     this.#metrics.controlPaused.set({ stage }, paused ? 1 : 0);
     this.#metrics.controlPausedSince.set({ stage }, paused ? (changedAt ?? 0) / 1000 : 0);
+    this.#metrics.controlExpires.set({ stage }, paused ? (expiresAt ?? 0) / 1000 : 0);
     if (paused === this.#paused.has(stage)) return;
     if (paused) {
       this.#paused.add(stage);

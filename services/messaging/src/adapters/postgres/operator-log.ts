@@ -8,11 +8,17 @@ import type { PostgresPool, Session } from './pool.ts';
 const REVOCATIONS_PIECE = 5000;
 
 /** `paused` ends with `expires_at`, by this server's clock alone. */
+/** A pause that has expired was ended then, by nobody. */
 const CONTROLS = {
   name: 'controls',
-  text: `SELECT stage, paused AND (expires_at IS NULL OR expires_at > clock_timestamp()) AS paused,
-           changed_by, reason, changed_at, expires_at
-         FROM messaging.control ORDER BY array_position(ARRAY['dispatcher', 'consumer', 'delivery'], stage)`,
+  text: `SELECT stage, paused AND NOT is_over AS paused,
+           CASE WHEN NOT is_over THEN changed_by END AS changed_by,
+           CASE WHEN NOT is_over THEN reason END AS reason,
+           CASE WHEN is_over THEN expires_at ELSE changed_at END AS changed_at,
+           CASE WHEN NOT is_over THEN expires_at END AS expires_at
+         FROM (SELECT *, paused AND coalesce(expires_at <= clock_timestamp(), FALSE) AS is_over
+               FROM messaging.control) AS control
+         ORDER BY array_position(ARRAY['dispatcher', 'consumer', 'delivery'], stage)`,
 };
 /** Index: revocation_version_key. */
 const NEW_REVOCATIONS = {
@@ -99,7 +105,12 @@ export class PostgresOperatorLog {
       ]);
       return {
         newest: last!.newest,
-        controls: controls.map(({ stage, paused, changed_at }) => ({ stage, paused, changedAt: changed_at })),
+        controls: controls.map(({ stage, paused, changed_at, expires_at }) => ({
+          stage,
+          paused,
+          changedAt: changed_at,
+          expiresAt: expires_at,
+        })),
         revocations: revocations.map(({ kind, subject, revoked_at, version }): RevocationRow => ({
           kind,
           subject,
@@ -115,7 +126,7 @@ export class PostgresOperatorLog {
     return rows.map(({ changed_at, expires_at, ...row }) => ({
       ...row,
       since: timeOf(changed_at),
-      expires_at: row.paused ? timeOf(expires_at) : null,
+      expires_at: timeOf(expires_at),
     }));
   }
 

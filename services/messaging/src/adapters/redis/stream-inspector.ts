@@ -3,6 +3,7 @@ import type { ConsumerGroups } from '@sanctum/protocol/admin';
 import type { Log } from '../../log.ts';
 import type { StreamState } from '../../operations/pipeline-view.ts';
 import { RedisConnection } from './connections.ts';
+import { RedisFault } from './redis-fault.ts';
 import { GroupFigures } from './stream-figures.ts';
 import { streamName } from './stream-names.ts';
 
@@ -12,6 +13,9 @@ const SEARCH_MAX = 5000;
 const SEARCH_PIECE = 100;
 /** A row's `dispatched_at` is written after its entry: the entry may be older by a batch's time, clocks may differ. */
 const SEARCH_BEFORE_MS = 30_000;
+
+/** Replies to a write, whatever it would write. */
+const DENIALS: ReadonlySet<string> = new Set(['MISCONF', 'READONLY', 'NOREPLICAS', 'OOM']);
 
 export interface InspectorOptions {
   readonly url: string;
@@ -169,13 +173,33 @@ export class StreamInspector {
     });
   }
 
-  /** Why Redis would refuse an entry now. It is a primary, or the connection would not be there. */
+  /** Why Redis would refuse an entry now. */
   async #refusal(): Promise<string | undefined> {
-    const info = await this.#connection.run((client) => client.info('memory'));
+    const [denied, info] = await Promise.all([
+      this.#deniesWrites(),
+      this.#connection.run((client) => client.info('memory')),
+    ]);
+    if (denied !== undefined) return denied;
     const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? '';
     const limit = field('maxmemory');
-    return limit > 0 && policy === 'noeviction' && field('used_memory') >= limit ? 'OOM' : undefined;
+    // Our keys never expire: where only such may be evicted, none is.
+    const isFull = limit > 0 && field('used_memory') >= limit && !policy.startsWith('allkeys-');
+    return isFull ? 'OOM' : undefined;
+  }
+
+  /** By a write that changes nothing: that a snapshot failed, or replicas are missing, stands in no one figure. */
+  async #deniesWrites(): Promise<string | undefined> {
+    try {
+      await this.#connection.run((client) => client.del(`${this.#options.stream}:nothing`));
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof RedisFault)) throw error;
+      if (DENIALS.has(error.reason)) return error.reason;
+      // An operator's account may read only, and says nothing of the pods'.
+      if (error.reason === 'NOPERM') return undefined;
+      throw error;
+    }
   }
 }
 

@@ -136,9 +136,17 @@ describe('a pause', () => {
   });
 
   it('ends by itself where it was given an end', async () => {
-    await setControl('consumer', true, { expires_in_seconds: 1 });
+    const consumerIn = (answer: Controls) => answer.controls.find(({ stage }) => stage === 'consumer')!;
+    const paused = consumerIn(await setControl('consumer', true, { expires_in_seconds: 1 }));
     await eventually(async () => expect(await metricOf(pods[1]!, 'messaging_control_paused')).toBe(1));
     await eventually(async () => expect(await metricOf(pods[1]!, 'messaging_control_paused')).toBe(0));
+    expect(consumerIn(await operator.get<Controls>('/controls'))).toMatchObject({
+      paused: false,
+      since: paused.expires_at,
+      changed_by: null,
+      reason: null,
+      expires_at: null,
+    });
   });
 
   it('is on record, with who and why', async () => {
