@@ -193,6 +193,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
       oldestUnreadSeconds: await valueOf(metrics.consumerOldestUnreadSeconds),
       pending: await valueOf(metrics.outboxPending),
       retention: config.retention,
+      stream: { ...config.stream, group: config.consumer.group },
       totals: await readTotals(metrics),
     };
   }

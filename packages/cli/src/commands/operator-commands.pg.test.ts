@@ -42,6 +42,9 @@ describe('a pod is running', () => {
       return shell;
     });
     expect(code).toBe(0);
+    expect(await scene.sql(`SELECT DISTINCT figures->'stream' AS stream FROM messaging.pod_figures`)).toEqual(
+      [{ stream: { name: 'sanctum:messages', partitions: 1, maxLength: 1_000_000, group: 'messaging-hub' } }],
+    );
     const { stages } = values[0] as { stages: { name: string; health: string }[] };
     expect(stages.map(({ health }) => health)).toEqual(Array.from({ length: 7 }, () => 'ok'));
     const { out } = await run(['status', '--once']);

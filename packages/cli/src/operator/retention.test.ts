@@ -10,10 +10,10 @@ const MONTH = { outboxDays: 30, dlqDays: 60 };
 const WEEK = { outboxDays: 7, dlqDays: 30 };
 
 /** Pods that say this, a shell with these variables. */
-function where(said: readonly (Retention | undefined)[], env: Record<string, string> = {}) {
+function where(said: readonly (Retention | undefined)[], env: Record<string, string> = {}, silentMs = 0) {
   const fleet = new Fleet(new ManualClock());
   said.forEach((retention, i) =>
-    fleet.hear(podFigures({ name: `pod-${i}`, ...(retention && { retention }) })),
+    fleet.hear(podFigures({ name: `pod-${i}`, ...(retention && { retention }) }), silentMs),
   );
   return {
     shell: { env },
@@ -36,6 +36,13 @@ test('a shell that would keep less is refused, one that keeps more is not', () =
     'DLQ_RETENTION_DAYS is 7 in this shell, but the pods keep dead letters for 60 days',
   );
   expect(retentionToPrune(where([MONTH], { OUTBOX_RETENTION_DAYS: '31' }), {}).outboxDays).toBe(31);
+});
+
+test('pods that have been silent for less than an hour still count', () => {
+  const env = { OUTBOX_RETENTION_DAYS: '1', DLQ_RETENTION_DAYS: '1' };
+  const minute = 60_000;
+  expect(() => retentionToPrune(where([WEEK], env, 59 * minute), {})).toThrow('the pods keep messages for 7');
+  expect(retentionToPrune(where([WEEK], env, 61 * minute), {})).toEqual({ outboxDays: 1, dlqDays: 1 });
 });
 
 test('an option that would keep less needs --force', () => {

@@ -1,5 +1,6 @@
 import type { Config } from '@sanctum/messaging/config';
 import type { Fleet } from '@sanctum/messaging/operations/fleet';
+import type { PodFigures } from '@sanctum/messaging/operations/pod-figures';
 import { UsageError } from '../cli-error.ts';
 import { given, type Shell } from '../shell.ts';
 
@@ -18,16 +19,16 @@ const KEPT = {
 } as const satisfies Record<Kept, object>;
 const KINDS = Object.keys(KEPT) as Kept[];
 
-/** What the pods that live say, each value once, the longest first. */
-function saidByPods(fleet: Fleet, kept: Kept): number[] {
-  const said = fleet.alive().flatMap(({ retention }) => (retention === undefined ? [] : [retention[kept]]));
+/** What pods say, each value once, the longest first. */
+function saidBy(pods: readonly PodFigures[], kept: Kept): number[] {
+  const said = pods.flatMap(({ retention }) => (retention === undefined ? [] : [retention[kept]]));
   return [...new Set(said)].sort((a, b) => b - a);
 }
 
 /** The longest that any living pod says; undefined: none says anything. */
 export function retentionOfPods(fleet: Fleet): Retention | undefined {
-  const [outboxDays] = saidByPods(fleet, 'outboxDays');
-  const [dlqDays] = saidByPods(fleet, 'dlqDays');
+  const [outboxDays] = saidBy(fleet.alive(), 'outboxDays');
+  const [dlqDays] = saidBy(fleet.alive(), 'dlqDays');
   return outboxDays === undefined || dlqDays === undefined ? undefined : { outboxDays, dlqDays };
 }
 
@@ -41,7 +42,7 @@ interface Sources {
 export function retentionDisagreements({ shell, fleet, config }: Sources): string[] {
   return KINDS.flatMap((kept) => {
     const { what, variable } = KEPT[kept];
-    const said = saidByPods(fleet, kept);
+    const said = saidBy(fleet.alive(), kept);
     if (said.length > 1) {
       return [`pods keep ${what} for different times: ${said.map(daysText).join(', ')}; the shortest counts`];
     }
@@ -71,7 +72,9 @@ function daysToPrune(
   options: Partial<Retention> & { readonly force?: true },
 ): number {
   const { what, variable, option } = KEPT[kept];
-  const [pods] = saidByPods(fleet, kept);
+  // Those that have fallen silent within the hour, too: they come back, and mean to find what they keep.
+  const known = fleet.pods().map(({ figures }) => figures);
+  const [pods] = saidBy(known, kept);
   const typed = options[kept];
   const own = given(shell.env, variable) === undefined ? undefined : config.retention[kept];
   const days = typed ?? own ?? pods;

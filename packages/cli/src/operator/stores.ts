@@ -7,6 +7,7 @@ import { StreamInspector } from '@sanctum/messaging/adapters/redis/stream-inspec
 import { PostgresOperations } from '@sanctum/messaging/adapters/postgres/operations';
 import { type Config, loadConfig } from '@sanctum/messaging/config';
 import { type Log, silentLog } from '@sanctum/messaging/log';
+import type { PodFigures } from '@sanctum/messaging/operations/pod-figures';
 import { Fleet } from '@sanctum/messaging/operations/fleet';
 import { PodBus } from '@sanctum/messaging/operations/pod-bus';
 import { PodQuestions } from '@sanctum/messaging/operations/pod-questions';
@@ -87,7 +88,6 @@ export async function withStores<T>(
   const shell = await withLocalRun(caller, options, output);
   const url = postgresUrl(shell, options, output);
   const redis = redisUrl(shell, options);
-  const config = storeConfig(shell.env, { postgres: url, redis });
   const { clock } = shell;
   const log = silentLog;
   return withDatabase(url, async () => {
@@ -100,6 +100,9 @@ export async function withStores<T>(
     const closing: (() => unknown)[] = [];
     try {
       const installationId = await new PostgresOperations(pool).installationId();
+      const podTable = new PodTable(pool);
+      const said = await podTable.read();
+      const config = storeConfig(asPodsHave(shell.env, said), { postgres: url, redis });
       const at = { url: redis ?? 'redis://127.0.0.1:1', log, installationId };
       const publisher = new RedisBusPublisher(at);
       const subscriber = new RedisBusSubscriber(at);
@@ -111,7 +114,6 @@ export async function withStores<T>(
         if (message.kind === 'figures') fleet.hear(message.figures);
         else if (message.kind === 'bye') fleet.leave(message.instance);
       });
-      const podTable = new PodTable(pool);
       const instance = clock.uuid();
       const answer = () => ({ pod: 'cli' });
       const questions = new PodQuestions({
@@ -129,7 +131,7 @@ export async function withStores<T>(
         }
         await Promise.all([inspector.whenReady(REDIS_PATIENCE_MS), bus.whenHeard(REDIS_PATIENCE_MS)]);
       }
-      for (const { figures, ageMs } of await podTable.read()) fleet.hear(figures, ageMs);
+      for (const { figures, ageMs } of said) fleet.hear(figures, ageMs);
       const operator = operatorName();
       const neverEnds = new AbortController().signal;
       const jobs = new OperatorJobs({ pool, clock, log, pod: operator, end: end ?? neverEnds });
@@ -149,6 +151,29 @@ export async function withStores<T>(
       await pool.end();
     }
   });
+}
+
+/**
+ * Where the stream is, is a setting of the pods: this shell, asked without it, would look at another one, and find
+ * nothing wrong there. What it names itself wins.
+ */
+export function asPodsHave(
+  env: Shell['env'],
+  said: readonly { readonly figures: PodFigures; readonly ageMs: number }[],
+): Shell['env'] {
+  const [latest] = said
+    .filter(({ figures }) => figures.stream !== undefined)
+    .toSorted((a, b) => a.ageMs - b.ageMs);
+  const stream = latest?.figures.stream;
+  if (stream === undefined) return env;
+  const theirs = {
+    DISPATCH_STREAM_NAME: stream.name,
+    DISPATCH_STREAM_PARTITIONS: String(stream.partitions),
+    REDIS_STREAM_MAXLEN: String(stream.maxLength),
+    CONSUMER_GROUP_NAME: stream.group,
+  };
+  const own = Object.keys(theirs).filter((name) => given(env, name) !== undefined);
+  return { ...env, ...theirs, ...Object.fromEntries(own.map((name) => [name, env[name]])) };
 }
 
 /** Redis alone, as the settings name it. */

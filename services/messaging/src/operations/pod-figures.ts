@@ -46,6 +46,13 @@ export interface PodFigures {
   readonly pending: number;
   /** How long it keeps messages and dead letters, in days; a build of before does not say. */
   readonly retention?: { readonly outboxDays: number; readonly dlqDays: number };
+  /** Which stream it writes to or reads, and as which group; a build of before does not say. */
+  readonly stream?: {
+    readonly name: string;
+    readonly partitions: number;
+    readonly maxLength: number;
+    readonly group: string;
+  };
   readonly totals: PodTotals;
 }
 

@@ -4,7 +4,7 @@ type Shape<T> = Readonly<Record<keyof T, (value: unknown) => boolean>>;
 
 const isText = (value: unknown) => typeof value === 'string';
 const isNumber = (value: unknown) => Number.isFinite(value);
-const areDays = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1;
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1;
 const isFlag = (value: unknown) => typeof value === 'boolean';
 const areTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
 const areNumbers = (value: unknown) => Array.isArray(value) && value.every(isNumber);
@@ -27,7 +27,14 @@ const TOTALS: Shape<PodTotals> = {
   endToEnd: areNumbers,
 };
 
-const RETENTION: Shape<NonNullable<PodFigures['retention']>> = { outboxDays: areDays, dlqDays: areDays };
+const RETENTION: Shape<NonNullable<PodFigures['retention']>> = { outboxDays: isCount, dlqDays: isCount };
+
+const STREAM: Shape<NonNullable<PodFigures['stream']>> = {
+  name: isText,
+  partitions: isCount,
+  maxLength: isCount,
+  group: isText,
+};
 
 const FIGURES: Shape<PodFigures> = {
   v: (value) => value === 1,
@@ -49,6 +56,7 @@ const FIGURES: Shape<PodFigures> = {
   oldestUnreadSeconds: isNumber,
   pending: isNumber,
   retention: (value) => value === undefined || hasShape(value, RETENTION),
+  stream: (value) => value === undefined || hasShape(value, STREAM),
   totals: (value) => hasShape(value, TOTALS),
 };
 
