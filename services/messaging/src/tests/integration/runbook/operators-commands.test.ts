@@ -94,10 +94,15 @@ describe('curl, on a pod', () => {
   });
 });
 
-/** A command, and what it says once it is done. */
-const SAYS: readonly (readonly [string, RegExp])[] = [
-  ['epoch raise', /^epoch raised from \d+ to \d+/],
-  ['prune', /^unusable stream entries forgotten: \d+$/m],
+/** A command, and what it says once it is done; what changes something asks first. */
+const SAYS: readonly (readonly [string, RegExp, 'asks'?])[] = [
+  ['epoch raise', /^epoch raised from \d+ to \d+/, 'asks'],
+  ['prune', /^unusable stream entries forgotten: \d+$/m, 'asks'],
+  ['resume delivery', /^delivery {4}runs {2}since/m, 'asks'],
+  // Whatever was dead, a chapter before has tried it again.
+  ['dead-letters requeue --all', /^(?:done: \d+ of \d+|nothing to requeue)/m, 'asks'],
+  ['dead-letters', /dead letters/],
+  ['trace', /accepted/],
   ['migrate --status', /applied/],
 ];
 
@@ -106,11 +111,11 @@ describe('sanctum', () => {
   const lines = commandsOfKind('sanctum').filter(({ text }) => !text.startsWith('sanctum rollout'));
 
   test.each(lines)('line $line ($chapter): $text', async ({ text }) => {
-    const at = { cwd: workspaceDir, env: { PATH: process.env['PATH'], POSTGRES_URL: scene.databaseUrl } };
-    const typed = `./${text}`;
-    // What cannot be undone asks at the terminal, which a test has not: it then says what to add.
-    const [words, printed] = SAYS.find(([some]) => text.includes(some))!;
-    const asks = words !== 'migrate --status';
+    const stores = { POSTGRES_URL: scene.databaseUrl, REDIS_URL: scene.redisUrl };
+    const at = { cwd: workspaceDir, env: { PATH: process.env['PATH'], ...stores } };
+    const typed = `./${text.replace('<stage>', 'delivery').replace('<message-id>', messageId)}`;
+    // At the terminal, which a test has not: it then says what to add.
+    const [, printed, asks] = SAYS.find(([some]) => typed.includes(some))!;
     if (asks) await expect(run('sh', ['-c', typed], at)).rejects.toThrow('Add --yes.');
     const { stdout } = await run('sh', ['-c', asks ? `${typed} --yes` : typed], at);
     expect(stdout).toMatch(printed);
