@@ -4,7 +4,7 @@ import path from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
 import { ensureChromium } from './chromium.ts';
 
-export type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+export type { Browser, BrowserContext, Locator, Page, Route } from 'playwright-core';
 export { type PictureOptions, takePicture, watchWrongs } from './watch-page.ts';
 
 const ARGS = ['--disable-gpu', '--disable-background-networking'];

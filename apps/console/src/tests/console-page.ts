@@ -4,6 +4,7 @@ import {
   launchBrowser,
   type Page,
   type PictureOptions,
+  type Route,
   takePicture,
   watchWrongs,
 } from '@sanctum/local-servers/browser';
@@ -63,6 +64,19 @@ export class ConsolePage {
     return this.page
       .locator(`[data-stage][data-health=${health}]`)
       .evaluateAll((cards) => cards.map((card) => card.getAttribute('data-stage')));
+  }
+
+  /** Lets the page wait for the next answer of this kind: whoever awaits `asked` gives it. */
+  async holdNext(method: string, address: RegExp): Promise<{ readonly asked: Promise<Route> }> {
+    let caught: ((route: Route) => void) | undefined;
+    const asked = new Promise<Route>((resolve) => (caught = resolve));
+    // It stays in place afterwards: a browser whose last one is taken away lets go of what was held.
+    await this.page.route(address, (route) => {
+      if (caught === undefined || route.request().method() !== method) return route.fallback();
+      caught(route);
+      caught = undefined;
+    });
+    return { asked };
   }
 
   /** A picture for the documentation, where somebody asked for pictures. */

@@ -1,5 +1,5 @@
 import type { Job, JobEstimate, ReplayBody } from '@sanctum/protocol/admin';
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { counted, timeText } from '../format.ts';
 import { EstimateText } from '../jobs/estimate-text.tsx';
 import { ApiError } from '../server/api-error.ts';
@@ -34,16 +34,24 @@ export function ReplayView({ query }: ViewProps) {
   const [error, setError] = useState<ApiError>();
   const [busy, setBusy] = useState(false);
   const [asking, setAsking] = useState(false);
-  const changed = (change: () => void): void => {
-    change();
+  /** Raised by every question and by every change of the form: what is answered later belongs to another form. */
+  const turn = useRef(0);
+  const begin = (): number => {
     // Figures of another question must not stand beside this one's button.
     setTried(undefined);
     setError(undefined);
+    turn.current += 1;
+    return turn.current;
+  };
+  const changed = (change: () => void): void => {
+    change();
+    begin();
+    setBusy(false);
   };
   const tryIt = async (event: Event): Promise<void> => {
     event.preventDefault();
+    const mine = begin();
     setBusy(true);
-    setError(undefined);
     try {
       const body: ReplayBody = {
         conversation_id: conversation.trim().toLowerCase(),
@@ -51,12 +59,11 @@ export function ReplayView({ query }: ViewProps) {
         ...(until.trim() === '' ? {} : { until: apiTime(until) }),
       };
       const estimate = await api.send<JobEstimate>('POST', 'replays', { ...body, dry_run: true });
-      setTried({ body, estimate });
+      if (turn.current === mine) setTried({ body, estimate });
     } catch (failure) {
-      setTried(undefined);
-      setError(inWords(failure));
+      if (turn.current === mine) setError(inWords(failure));
     }
-    setBusy(false);
+    if (turn.current === mine) setBusy(false);
   };
   return (
     <Panel
