@@ -85,11 +85,12 @@ export class ChartPicture {
   }
 }
 
-/** Where the pointer is on no moment, the legend tells the latest one. */
+/** Where the pointer is on no moment, the legend tells the latest one; where there is none, nothing. */
 function showLatest(plot: uPlot): void {
   const pointed = plot.cursor.idx ?? undefined;
   const latest = plot.data[0].length - 1;
-  if (pointed === undefined && latest >= 0) plot.setLegend({ idx: latest }, false);
+  if (latest < 0) plot.setLegend({ idxs: plot.data.map(() => null) }, false);
+  else if (pointed === undefined) plot.setLegend({ idx: latest }, false);
 }
 
 function clock(seconds: number): string {

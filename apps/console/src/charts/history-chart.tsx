@@ -17,7 +17,7 @@ export function HistoryChart({ history, chart }: { history: Loaded<PipelineHisto
   }, [chart]);
   const points = history.data?.points;
   useEffect(() => {
-    if (points !== undefined) picture.current?.show(aligned(points, chart));
+    picture.current?.show(aligned(points ?? [], chart));
   }, [points, chart]);
   const last = points?.at(-1);
   const values =

@@ -40,7 +40,7 @@ export function JobStrip(props: {
   const old = useRef<ReadonlySet<string> | undefined>(undefined);
   const [dismissed, setDismissed] = useState<ReadonlySet<string>>(new Set());
   const [everyMs, setEveryMs] = useState(POLL_IDLE_MS);
-  const jobs = useLoad(`jobs ${since}`, (signal) => api.get<Jobs>('jobs', {}, signal), everyMs);
+  const jobs = useLoad('jobs', (signal) => api.get<Jobs>('jobs', {}, signal), everyMs, since);
   const all = jobs.data?.jobs ?? [];
   const ended = all.filter(({ state }) => state !== 'running').length;
   const running = ended < all.length;

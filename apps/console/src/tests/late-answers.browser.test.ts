@@ -39,6 +39,14 @@ async function letGo(route: Route): Promise<void> {
   );
 }
 
+function refuse(route: Route): Promise<void> {
+  return route.fulfill({
+    status: 503,
+    contentType: 'application/problem+json',
+    body: JSON.stringify({ code: 'unavailable' }),
+  });
+}
+
 it('the figures of one conversation never stand beside the button of another', async () => {
   await console.view('Replay', 'Replay');
   const { page } = console;
@@ -54,4 +62,75 @@ it('the figures of one conversation never stand beside the button of another', a
   await dryRun.click();
   await estimate.waitFor();
   expect(await estimate.textContent()).toContain('1 message (place #1)');
+});
+
+it('a job that is started hides none that has ended', async () => {
+  const { page } = console;
+  const ended = page.getByRole('region', { name: 'Running work' }).getByText('done', { exact: true });
+  const dialog = page.getByRole('dialog');
+  const replay = async (): Promise<void> => {
+    await page.getByRole('button', { name: 'Replay 1 message…' }).click();
+    await dialog.getByRole('button', { name: 'Replay 1 message' }).click();
+    await dialog.waitFor({ state: 'detached' });
+  };
+  await replay();
+  await ended.waitFor();
+  await page.getByRole('button', { name: 'Dry run' }).click();
+  const { asked } = await console.holdNext('GET', /\/admin\/v1\/jobs$/);
+  await replay();
+  const jobs = await asked;
+  expect(await ended.count()).toBe(1);
+  await letGo(jobs);
+  await ended.nth(1).waitFor();
+});
+
+it('the actions for one question’s answer are not offered for another question', async () => {
+  await scene.sql(
+    `UPDATE messaging.message_outbox SET status = 'dead', attempts = 10, last_error = 'refused in a drill'
+     WHERE aggregate_id = $1`,
+    [otherId],
+  );
+  await console.view('Dead letters', 'Dead letters');
+  const { page } = console;
+  const requeue = page.getByRole('button', { name: /^Requeue…|^Requeue all of it…/ });
+  await requeue.first().waitFor();
+  const { asked } = await console.holdNext('GET', /\/dead-letters\?.*kind=entry/);
+  await page.getByRole('button', { name: 'Stream entries' }).click();
+  const entries = await asked;
+  await page.getByText('Loading…').waitFor();
+  expect(await requeue.count()).toBe(0);
+  await refuse(entries);
+  await page.getByRole('alert').waitFor();
+  expect(await requeue.count()).toBe(0);
+  await page.getByRole('button', { name: 'Messages' }).click();
+  await requeue.first().waitFor();
+  expect(await page.getByRole('alert').count()).toBe(0);
+});
+
+it('what a filter does not change stays while the filtered list loads', async () => {
+  const { page } = console;
+  const { asked } = await console.holdNext('GET', /\/dead-letters\?.*cause=/);
+  const causes = page.getByRole('table', { name: 'Causes' });
+  await causes.getByRole('button', { name: 'Show' }).click();
+  const letters = await asked;
+  await page.getByText('Loading…').waitFor();
+  expect(await causes.getByRole('button', { name: 'Show all' }).count()).toBe(1);
+  await letGo(letters);
+  await page.getByRole('table', { name: 'Dead letters' }).waitFor();
+});
+
+it('a chart is empty until the range that is asked for has come', async () => {
+  await console.view('Latency and throughput', 'Latency and throughput');
+  const { page } = console;
+  const chart = page.getByRole('figure', { name: /^Throughput/ });
+  const values = chart.locator('.u-legend .u-value');
+  await values.first().filter({ hasText: ':' }).waitFor();
+  const { asked } = await console.holdNext('GET', /\/history\?minutes=30/);
+  await page.getByRole('button', { name: '30 min' }).click();
+  const history = await asked;
+  await chart.getByText('Loading…').waitFor();
+  expect(new Set(await values.allTextContents())).toEqual(new Set(['–']));
+  await letGo(history);
+  await chart.getByText('Loading…').waitFor({ state: 'detached' });
+  expect(await values.first().textContent()).toMatch(/^\d\d:\d\d:\d\d$/);
 });

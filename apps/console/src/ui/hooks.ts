@@ -1,25 +1,27 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError } from '../server/api-error.ts';
+import { type Answer, answerTo, failed } from './answer.ts';
 
 export interface Loaded<T> {
+  /** Of the present question, never of another one. */
   readonly data: T | undefined;
-  /** Why the last attempt failed; what was there before stays. */
+  /** Why the last attempt failed; what the same question had brought before stays. */
   readonly error: ApiError | undefined;
-  readonly loading: boolean;
   reload(): void;
 }
 
 /**
- * Loads when `key` changes, on `reload`, and every `everyMs` while the page is seen. Only the answer to the
- * latest question counts. An undefined key asks nothing.
+ * Loads when `key` changes, and anew on `reload`, every `everyMs` while the page is seen, and when `again` changes.
+ * The key says what is asked: with another one everything is gone at once, while anew the same question keeps what
+ * it has. Only the answer to the latest question counts. An undefined key asks nothing.
  */
 export function useLoad<T>(
   key: string | undefined,
   load: (signal: AbortSignal) => Promise<T>,
   everyMs?: number,
+  again?: number,
 ): Loaded<T> {
-  const [state, setState] = useState<{ key?: string | undefined; data?: T; error?: ApiError }>({});
-  const [loading, setLoading] = useState(false);
+  const [last, setLast] = useState<Answer<T>>({});
   const [turn, setTurn] = useState(0);
   const latest = useRef(load);
   latest.current = load;
@@ -27,30 +29,36 @@ export function useLoad<T>(
   useEffect(() => {
     if (key === undefined) return;
     const abort = new AbortController();
-    setLoading(true);
     busy.current = true;
     latest.current(abort.signal).then(
       (data) => {
+        if (abort.signal.aborted) return;
         busy.current = false;
-        setState({ key, data });
-        setLoading(false);
+        setLast({ key, data });
       },
       (error: unknown) => {
         if (abort.signal.aborted) return;
         busy.current = false;
-        setState((before) => ({ ...before, error: inWords(error) }));
-        setLoading(false);
+        setLast((before) => failed(before, key, inWords(error)));
       },
     );
     return () => abort.abort();
-  }, [key, turn]);
+  }, [key, turn, again]);
   const reload = useCallback(() => setTurn((before) => before + 1), []);
   // A question that takes longer than the interval is not asked again before it was answered.
   const renew = useCallback(() => {
     if (!busy.current) reload();
   }, [reload]);
   useEvery(everyMs, renew);
-  return { data: key === undefined ? undefined : state.data, error: state.error, loading, reload };
+  const { data, error } = answerTo(last, key);
+  return { data, error, reload };
+}
+
+/** The latest that was known about a thing: what no page and no filter changes stays while another list loads. */
+export function useKept<T>(about: string, now: T | undefined): T | undefined {
+  const kept = useRef<{ readonly about: string; readonly is: T }>(undefined);
+  if (now !== undefined) kept.current = { about, is: now };
+  return kept.current?.about === about ? kept.current.is : undefined;
 }
 
 /** Whatever was thrown, as something that can be shown. */

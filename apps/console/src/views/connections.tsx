@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { bytesText, countText, durationText } from '../format.ts';
 import { Age } from '../ui/age.tsx';
 import { useConsole } from '../ui/context.ts';
-import { useLoad } from '../ui/hooks.ts';
+import { useKept, useLoad } from '../ui/hooks.ts';
 import { Status } from '../ui/icon.tsx';
 import { Id } from '../ui/id.tsx';
 import { PageButtons, usePages } from '../ui/pages.tsx';
@@ -30,13 +30,14 @@ export function ConnectionsView({ query }: ViewProps) {
     (signal) => api.get<Connections>('connections', search, signal),
     REFRESH_MS,
   );
+  const all = useKept('all', loaded.data);
   const narrow = (change: Partial<typeof filter>): void => {
     setFilter({ ...filter, ...change });
     pages.first();
   };
   return (
     <>
-      <Loading of={loaded}>
+      <Loading of={{ ...loaded, data: all }}>
         {({ by_pod, pods_missing }) => (
           <>
             {pods_missing.length === 0 ? null : (
@@ -56,7 +57,7 @@ export function ConnectionsView({ query }: ViewProps) {
             <span>Pod</span>
             <select value={filter.pod} onChange={(event) => narrow({ pod: event.currentTarget.value })}>
               <option value="">all</option>
-              {(loaded.data?.by_pod ?? []).map(({ pod }) => (
+              {(all?.by_pod ?? []).map(({ pod }) => (
                 <option key={pod}>{pod}</option>
               ))}
             </select>
@@ -88,7 +89,11 @@ export function ConnectionsView({ query }: ViewProps) {
             Only slow ones
           </label>
         </div>
-        {loaded.data === undefined ? null : loaded.data.connections.length === 0 ? (
+        {loaded.data === undefined ? (
+          loaded.error === undefined ? (
+            <Empty>Loading…</Empty>
+          ) : null
+        ) : loaded.data.connections.length === 0 ? (
           <Empty>{filter.slow ? 'No connection is slow.' : 'No connection matches.'}</Empty>
         ) : (
           <Table

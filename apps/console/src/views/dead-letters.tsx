@@ -4,7 +4,7 @@ import { bytesText, countText, durationText, timeText } from '../format.ts';
 import { type Requeue, RequeueDialog } from '../jobs/requeue-dialog.tsx';
 import { Age } from '../ui/age.tsx';
 import { useConsole } from '../ui/context.ts';
-import { type Loaded, useLoad } from '../ui/hooks.ts';
+import { useKept, useLoad } from '../ui/hooks.ts';
 import { Id } from '../ui/id.tsx';
 import { PageButtons, usePages } from '../ui/pages.tsx';
 import { Empty, Loading, Panel } from '../ui/panel.tsx';
@@ -37,10 +37,12 @@ export function DeadLettersView({ query }: ViewProps) {
   const pages = usePages();
   const search = { kind, cause, conversation_id: conversation, cursor: pages.cursor, limit: PAGE };
   const letters = useLoad(
-    JSON.stringify([search, jobsEnded]),
+    JSON.stringify(search),
     (signal) => api.get<DeadLetters>('dead-letters', search, signal),
     REFRESH_MS,
+    jobsEnded,
   );
+  const ofKind = useKept(kind, letters.data);
   const narrow = (change: () => void): void => {
     change();
     setPicked(new Set());
@@ -73,7 +75,7 @@ export function DeadLettersView({ query }: ViewProps) {
         <p class="note">{KINDS.find((each) => each.kind === kind)?.about}</p>
       </div>
       <Causes
-        letters={letters}
+        of={ofKind}
         shown={cause}
         show={(name) => narrow(() => setCause(name))}
         requeue={(each) => setRequeue({ about: 'cause', kind, cause: each.cause })}
@@ -126,12 +128,12 @@ export function DeadLettersView({ query }: ViewProps) {
 }
 
 function Causes(props: {
-  letters: Loaded<DeadLetters>;
+  of: DeadLetters | undefined;
   shown: string | undefined;
   show: (cause: string | undefined) => void;
   requeue: (cause: DeadLetterCause) => void;
 }) {
-  const causes = props.letters.data?.causes ?? [];
+  const causes = props.of?.causes ?? [];
   if (causes.length === 0) return null;
   const columns: readonly Column<DeadLetterCause>[] = [
     { head: 'Cause', cell: ({ cause }) => <code class="cause-text">{cause}</code> },
@@ -156,7 +158,7 @@ function Causes(props: {
     },
   ];
   return (
-    <Panel title="Causes" flush note={`${countText(props.letters.data?.total)} in all`}>
+    <Panel title="Causes" flush note={`${countText(props.of?.total)} in all`}>
       <Table caption="Causes" columns={columns} rows={causes} id={({ cause }) => cause} />
     </Panel>
   );

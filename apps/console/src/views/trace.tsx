@@ -61,16 +61,13 @@ export function TraceView({ query }: ViewProps) {
           </Empty>
         </Panel>
       ) : (
-        <Loading of={trace}>
-          {(data) => <Traced trace={data.message_id === messageId ? data : undefined} />}
-        </Loading>
+        <Loading of={trace}>{(data) => <Traced trace={data} />}</Loading>
       )}
     </>
   );
 }
 
-function Traced({ trace }: { trace: Trace | undefined }) {
-  if (trace === undefined) return <Empty>Loading…</Empty>;
+function Traced({ trace }: { trace: Trace }) {
   return (
     <>
       <Panel
