@@ -29,8 +29,9 @@ export function useLivePipeline(api: Api): Live {
   return live;
 }
 
-async function follow(
-  api: Api,
+/** Until `signal` is aborted. */
+export async function follow(
+  api: Pick<Api, 'events'>,
   signal: AbortSignal,
   set: (change: (before: Live) => Live) => void,
 ): Promise<void> {

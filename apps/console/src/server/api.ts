@@ -1,9 +1,16 @@
-import { type ApiError, apiError, unreachable } from './api-error.ts';
+import { ApiError, apiError, unreachable } from './api-error.ts';
 import { readEvents } from './event-stream.ts';
+import { Silence } from './silence.ts';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 const TIMEOUT_MS = 15_000;
+
+/**
+ * An event comes each second, whether or not anything has changed. Where none comes for so long, the other end is
+ * gone: nothing else tells of that when a network or a pod went without a word.
+ */
+const SILENCE_MAX_MS = 10_000;
 
 /** The admin API as the holder of one token. Failures are `ApiError`s; an abort stays an abort. */
 export class Api {
@@ -26,14 +33,24 @@ export class Api {
     return (await response.json()) as T;
   }
 
-  /** Server-sent events. Ends when the server ends it, throws when it breaks. (`EventSource` can carry no token.) */
+  /**
+   * Server-sent events. Ends when the server ends it, throws when it breaks or falls silent. (`EventSource` can carry
+   * no token.)
+   */
   async events(path: string, signal: AbortSignal, onEvent: (data: string) => void): Promise<void> {
-    const response = await this.#fetch(path, { signal, headers: { accept: 'text/event-stream' } });
-    if (response.body === null) return;
+    const silence = new Silence(SILENCE_MAX_MS);
+    const init = {
+      signal: AbortSignal.any([signal, silence.signal]),
+      headers: { accept: 'text/event-stream' },
+    };
     try {
-      await readEvents(response.body, onEvent);
+      const response = await this.#fetch(path, init);
+      if (response.body === null) return;
+      await readEvents(response.body, onEvent, () => silence.broken());
     } catch (error) {
-      throw signal.aborted ? error : unreachable();
+      throw signal.aborted || error instanceof ApiError ? error : unreachable();
+    } finally {
+      silence.end();
     }
   }
 
