@@ -134,3 +134,25 @@ it('a chart is empty until the range that is asked for has come', async () => {
   await chart.getByText('Loading…').waitFor({ state: 'detached' });
   expect(await values.first().textContent()).toMatch(/^\d\d:\d\d:\d\d$/);
 });
+
+it('a dialog stays until its change is done or has failed', async () => {
+  await console.view('Controls', 'Controls');
+  const { page } = console;
+  await page.getByRole('button', { name: 'Pause delivery…' }).click();
+  const dialog = page.getByRole('dialog');
+  const cancel = dialog.getByRole('button', { name: 'Cancel' });
+  await dialog.getByLabel('Reason').fill('a drill');
+  await dialog.getByLabel('Type delivery to confirm').fill('delivery');
+  const { asked } = await console.holdNext('PUT', /\/controls$/);
+  await page.keyboard.press('Enter');
+  const change = await asked;
+  await dialog.getByText('Working…').waitFor();
+  expect(await cancel.isDisabled()).toBe(true);
+  // The browser lets a page keep its dialog at the first one only.
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
+  await refuse(change);
+  await dialog.getByRole('alert').waitFor();
+  await cancel.click();
+  await dialog.waitFor({ state: 'detached' });
+});

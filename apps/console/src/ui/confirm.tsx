@@ -22,7 +22,10 @@ export interface ConfirmProps {
   close: () => void;
 }
 
-/** The second step of every change. Escape and “Cancel” leave everything as it was; Enter in a field acts. */
+/**
+ * The second step of every change. Escape and “Cancel” leave everything as it was; Enter in a field acts. What has
+ * been asked for cannot be taken back: until it is done or has failed, the dialog stays.
+ */
 export function Confirm(props: ConfirmProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [reason, setReason] = useState('');
@@ -49,7 +52,15 @@ export function Confirm(props: ConfirmProps) {
     }
   };
   return (
-    <dialog ref={dialog} aria-labelledby="confirm-title" onClose={() => props.close()}>
+    <dialog
+      ref={dialog}
+      aria-labelledby="confirm-title"
+      onCancel={(event) => {
+        if (busy) event.preventDefault();
+      }}
+      // A second Escape closes it whatever the page says.
+      onClose={() => (busy ? dialog.current?.showModal() : props.close())}
+    >
       <form onSubmit={(event) => void submit(event)}>
         <h2 id="confirm-title">{props.title}</h2>
         {props.children}
@@ -83,7 +94,7 @@ export function Confirm(props: ConfirmProps) {
         )}
         {error === undefined ? null : <Notice sign="bad">{error.message}</Notice>}
         <div class="dialog-actions">
-          <button type="button" onClick={() => props.close()}>
+          <button type="button" disabled={busy} onClick={() => props.close()}>
             Cancel
           </button>
           <button type="submit" class={props.danger === true ? 'danger' : 'primary'} disabled={!ready}>
