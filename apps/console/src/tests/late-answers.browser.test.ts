@@ -156,3 +156,38 @@ it('a dialog stays until its change is done or has failed', async () => {
   await cancel.click();
   await dialog.waitFor({ state: 'detached' });
 });
+
+it('an id that could not be copied says so, and shows itself whole', async () => {
+  await scene.connect(pod, 'ben');
+  await console.view('Connections', 'Connections');
+  const { page } = console;
+  const copy = page.getByRole('button', { name: /^Copy / }).first();
+  const id = (await copy.getAttribute('aria-label'))?.replace('Copy ', '') ?? '';
+  const failed = page.getByText('could not be copied').filter({ hasText: id });
+  const copied = copy.locator('.sign-ok');
+  await page.evaluate(() =>
+    Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true }),
+  );
+  await copy.click();
+  await failed.waitFor();
+  expect(await copied.count()).toBe(0);
+  await page.evaluate(() =>
+    Object.defineProperty(navigator, 'clipboard', {
+      value: { writeText: () => Promise.resolve() },
+      configurable: true,
+    }),
+  );
+  await copy.click();
+  await copied.waitFor();
+  expect(await failed.count()).toBe(0);
+  await page.evaluate(() =>
+    Object.defineProperty(navigator, 'clipboard', {
+      value: { writeText: () => Promise.reject(new Error('refused')) },
+      configurable: true,
+    }),
+  );
+  await copy.click();
+  await failed.waitFor();
+  expect(await copied.count()).toBe(0);
+  expect(console.wrongs).toEqual([]);
+});
