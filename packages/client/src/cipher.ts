@@ -3,10 +3,13 @@ import type { StorageTransaction } from './storage/storage.ts';
 /**
  * What encrypts and decrypts. The client sends nothing that has not been through one, and hands on nothing else.
  *
- * A cipher whose keys move on with each message (MLS, a double ratchet) returns `store` with what it made: it is
- * called in the transaction that puts the ciphertext into the outbox, or the cursor into the storage. So its state
- * and the client's never part, whenever the process dies. A message that nobody took is decrypted again in the
- * next run, from the state before it.
+ * Calls overlap: one that sends is not waited for by one that receives. A cipher whose keys move on with each message
+ * (MLS, a double ratchet) lets a conversation's calls wait for one another, and returns `store` with what it made. That
+ * is called in the transaction that puts the ciphertext into the outbox, or the cursor into the storage, behind
+ * everything that listeners do; it has to write the state as it is by then, since transactions may end in another order
+ * than they began. A message that nobody took is decrypted again in the next run. Where something was sent between, the
+ * stored state may be past it: such a cipher keeps what it opened until the message is taken, or the message comes
+ * as unreadable.
  */
 export interface Cipher<Tx extends StorageTransaction = StorageTransaction> {
   encrypt(plaintext: Uint8Array, context: MessageContext): Promise<Sealed<Tx>>;

@@ -122,11 +122,11 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   static async open<Tx extends StorageTransaction>(settings: ClientSettings<Tx>): Promise<Client<Tx>> {
     const client = new Client(settings, await loadPlaces(settings.storage as Storage<never>));
     await client.#outbox.load();
-    const unwatch = watchWakeSignals(settings.clock, () => {
+    const wake = () => {
       client.#connection.wake();
       client.#outbox.wake();
-    });
-    client.#stop.signal.addEventListener('abort', unwatch);
+    };
+    void watchWakeSignals(settings.clock, wake, client.#stop.signal);
     return client;
   }
 
@@ -141,7 +141,8 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   }
 
   /**
-   * Listens. The first listener for `message` opens the connection.
+   * Listens. The first listener for `message` opens the connection. What an earlier run left in the outbox is sent
+   * on from the next turn of the event loop: whoever wants to hear what becomes of it listens right after `connect`.
    * @returns what ends it
    */
   on<K extends keyof Events<Tx>>(name: K, listener: Listener<Tx, K>): () => void {
@@ -156,7 +157,7 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   /**
    * Messages one by one, each conversation's in its order, and opens the connection. A message is taken, and its
    * cursor stored, when the next one is asked for; whoever leaves the loop gets the last one again. It ends when the
-   * client is closed.
+   * client is closed. One `next` at a time, as `for await` does.
    * @throws SanctumError in the loop, where the connection has ended for good
    */
   messages(): AsyncIterableIterator<ReceivedMessage, undefined> {
@@ -168,7 +169,7 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   /**
    * Sends a message: encrypts it, stores it in the outbox, and goes on sending until it is answered, over restarts
    * if need be. Resolves once it is stored, online or not; what becomes of it is `settled`, and an `outgoing` event.
-   * @throws SanctumError `closed`, or what the cipher or the storage throws: then it is not sent
+   * @throws SanctumError why the client ended, or what the cipher or the storage throws: then it is not sent
    */
   async send(
     conversationId: string,
@@ -190,7 +191,8 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
   /**
    * Follows a conversation, or begins it anew from another place: what comes after it is handed on (again). With
    * `subscribe: "all"` there is no need for it but that. Without `after`: behind what is stored, else at the head.
-   * @throws SanctumError `conversation_not_found`, `cursor_ahead`, `closed`
+   * Each call is a request of its own, of which the service lets 64 wait: whoever follows more awaits some between.
+   * @throws SanctumError `conversation_not_found`, `cursor_ahead`, or why the client ended
    */
   async subscribe(conversationId: string, { after }: { after?: Place } = {}): Promise<Subscribed> {
     checkUuid(conversationId);

@@ -59,7 +59,7 @@ export async function connect<Tx extends StorageTransaction = StorageTransaction
 /** The address without a slash at its end. @throws TypeError for anything but http(s) without query and user */
 export function baseUrlOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.search || parsed.hash) {
+  if (parsed === undefined || !/^https?:[^@?#]*$/.test(parsed.href)) {
     throw new TypeError('`url` must be as https://chat.example');
   }
   return parsed.href.replace(/\/+$/, '');

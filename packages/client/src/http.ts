@@ -76,7 +76,7 @@ export class Http {
     let text: string;
     // `AbortSignal.any` with a signal that lives long leaves 2 kB behind for each call, in Node 20.
     const stop = new AbortController();
-    const late = new Error('too late');
+    const late = new Error('late');
     try {
       const answered = fetch(baseUrl + path, {
         method,

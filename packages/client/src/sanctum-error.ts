@@ -3,11 +3,11 @@ import type { ErrorCode } from '@sanctum/protocol';
 /**
  * What goes wrong on this side of the wire:
  * - `unreachable`: no answer · `bad_answer`: an answer that is not the service's;
- * - `login_required`: the token is refused for good, or there is no new one: log in anew;
+ * - `login_required`: the token is refused for good, is another user's, or there is no new one: log in anew;
  * - `protocol_broken`: one of the two sides has a bug, and trying again would end the same way;
  * - `outbox_expired`: an unsent message is too old to be sent again safely;
  * - `key_exhausted`: the cipher may not use its key any more;
- * - `storage_failed` · `closed`: the client was closed · `wrong_user`: the token speaks for somebody else.
+ * - `storage_failed` · `closed`: the client was closed.
  */
 export type LocalErrorCode =
   | 'unreachable'
@@ -17,8 +17,7 @@ export type LocalErrorCode =
   | 'outbox_expired'
   | 'key_exhausted'
   | 'storage_failed'
-  | 'closed'
-  | 'wrong_user';
+  | 'closed';
 
 /** A code of this side, of the service, or of a newer service. */
 export type SanctumErrorCode = LocalErrorCode | ErrorCode | (string & {});

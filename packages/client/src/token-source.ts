@@ -2,8 +2,10 @@ import { within, type Clock } from './clock.ts';
 import { SanctumError } from './sanctum-error.ts';
 
 /**
- * A token, or what gets one: called whenever a newer one is needed, never twice at a time. Where it fails it is
- * called again after a pause; with a `SanctumError` of code `login_required` it ends the session instead.
+ * A token, or what gets one: called whenever a newer one is needed, and not again before it has answered or taken 30 s.
+ * Where it throws it is called again after a pause; with a `SanctumError` of code `login_required` it ends the session
+ * instead. It must throw that, too, where the session is not `userId`'s any more: what waits to be sent would go out in
+ * somebody else's name. An answer that is no token ends the session, so it looks at `response.ok` first.
  */
 export type TokenOption = string | (() => string | Promise<string>);
 

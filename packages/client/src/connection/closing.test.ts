@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { SanctumError } from '../sanctum-error.ts';
 import { memoryStorage } from '../storage/memory-storage.ts';
 import { A, device, message, seated } from '../tests/device.ts';
 import { ManualClock, settle } from '../tests/manual-clock.ts';
@@ -112,6 +113,17 @@ test('a WebSocket that cannot be made ends the client with its reason, and no ti
   const { client } = await device({ clock, WebSocket: WebSocket as never });
   expect(client.status).toMatchObject({ state: 'stopped', error: { cause: { message: 'mixed content' } } });
   await client.close();
+  expect(clock.waiting).toBe(0);
+});
+
+test('a login that is over before the client is there leaves no timer behind', async () => {
+  const first = await device({ listens: false });
+  for (let n = 0; n < 20; n++) await first.client.send(A, 'text');
+  await first.client.close();
+  const clock = new ManualClock();
+  const token = () => Promise.reject(new SanctumError('login_required', 'log in'));
+  const { client } = await device({ listens: false, storage: first.storage, clock, token });
+  expect(client.status.state).toBe('stopped');
   expect(clock.waiting).toBe(0);
 });
 

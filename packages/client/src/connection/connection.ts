@@ -227,7 +227,8 @@ export class Connection {
   #welcome(link: Link, ready: ServerFrame & { type: 'ready' }, token: string): void {
     const { userId, book } = this.#options;
     if (ready.user_id !== userId) {
-      return link.finish({ kind: 'broken', detail: 'the token is not of `userId`' });
+      // As if the service had refused it: the login is somebody else's.
+      return link.finish({ kind: 'closed', code: 4501, hintMs: 0 });
     }
     this.#session?.link.finish({ kind: 'left' });
     this.#session = {

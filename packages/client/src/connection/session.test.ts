@@ -237,11 +237,11 @@ test('a server that skips a seq is asked again, and left where that did not help
   await client.close();
 });
 
-test('a token of somebody else is a bug, not a message', async () => {
+test('a token of somebody else ends the session: one has to log in again', async () => {
   const { network, client } = await device();
   network.last.welcome({ user_id: 'bob' });
   await settle();
-  expect(client.status).toMatchObject({ state: 'stopped', error: { code: 'protocol_broken' } });
+  expect(client.status).toMatchObject({ state: 'stopped', error: { code: 'login_required' } });
 });
 
 test.each(['[]', 'no JSON', '{"type":7}', new Uint8Array(3)])('%s is no frame, and the end', async (data) => {
@@ -298,6 +298,17 @@ test('without "all" each connection asks again, behind what is there; a raised e
   network.last.welcome({ epoch: 2 });
   expect(network.last.sentOf('subscribe')).toMatchObject([{ conversations: [{ after: 'start' }] }]);
   expect(taken).toEqual(['1']);
+  await client.close();
+});
+
+test('who subscribes without a place does not undo that of another', async () => {
+  const { network, client } = await device({ subscribe: 'none' });
+  const answers = [client.subscribe(A, { after: 'start' }), client.subscribe(A)];
+  network.last.welcome();
+  const [asked] = network.last.sentOf('subscribe');
+  expect(asked).toMatchObject({ conversations: [{ conversation_id: A, after: 'start' }] });
+  network.last.serve(seated(A, 0, asked?.id));
+  expect(await Promise.all(answers)).toMatchObject([{ after: 0 }, { after: 0 }]);
   await client.close();
 });
 

@@ -56,7 +56,8 @@ export class Subscriptions {
   /** @throws SanctumError with the server's code, as `conversation_not_found` or `cursor_ahead` */
   subscribe(conversationId: string, place: Place | undefined): Promise<Subscribed> {
     const wanted = this.#wanted.get(conversationId) ?? { place, waiting: [] };
-    wanted.place = place;
+    // Who names no place must not undo another's.
+    wanted.place = place ?? wanted.place;
     this.#wanted.set(conversationId, wanted);
     const answer = new Promise<Subscribed>((resolve, reject) => wanted.waiting.push({ resolve, reject }));
     this.#ask([conversationId]);

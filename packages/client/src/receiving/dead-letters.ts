@@ -9,7 +9,7 @@ import type { RangeAges } from './range-ages.ts';
 const HOUR_MS = 3_600_000;
 /** The service keeps dead letters so long, unless configured otherwise; after that nothing comes any more. */
 export const DEAD_LETTER_DAYS = 30;
-/** Pages that are read of one conversation in one round. */
+/** Pages that are read of one range in one round. */
 const PAGES_MAX = 20;
 
 export interface DeadLettersOptions {
@@ -58,8 +58,8 @@ export class DeadLetters {
 
   async #askFor(conversationId: string, ranges: readonly SeqRange[]): Promise<void> {
     const { book, http, surplus, onMessage } = this.#options;
-    let pages = 0;
     for (const [from, to] of ranges) {
+      let pages = 0;
       let after = from - 1;
       while (after < to && pages++ < PAGES_MAX && surplus() === 0) {
         const page = await readPage(http, conversationId, { after, limit: to - after });

@@ -68,13 +68,16 @@ export interface Refusal {
 }
 
 export type Status =
-  /** Nobody listens for messages yet, so there is no connection. */
+  /** There is no connection yet: nobody listens for messages, or the first token has not come. */
   | { readonly state: 'idle' }
   | { readonly state: 'connecting' }
   /** `caughtUp`: everything that there was when it connected has been handed on. */
   | { readonly state: 'online'; readonly caughtUp: boolean }
   | { readonly state: 'waiting'; readonly retryInMs: number; readonly why: string }
-  /** For good. `login_required`: connect anew with another token. */
+  /**
+   * For good. `login_required`, or `revoked`, `token_invalid` and `token_missing` where a message was refused for it first:
+   * connect anew with another token.
+   */
   | { readonly state: 'stopped'; readonly error: SanctumError };
 
 /** A message of this client on its way: what a page shows at once. */

@@ -35,7 +35,10 @@ export interface History {
   readonly head: number;
   /** The lowest that this user may read. */
   readonly min: number;
-  /** What to give as `after` for the next page; there is none once it is `head`. */
+  /**
+   * What to give as `after` for the next page; there is none once it is `head`. Where it is the `after` that was given,
+   * the next message is being tried again by the service: ask anew in a second.
+   */
   readonly nextAfter: number;
 }
 

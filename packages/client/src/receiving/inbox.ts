@@ -24,7 +24,7 @@ interface Item<Tx> {
   readonly writes: readonly ((tx: StorageTransaction) => void | Promise<void>)[];
   /** Called once it is stored. */
   readonly done: (() => void) | undefined;
-  /** Set once its message was opened and the readers have had it, so that a second try does neither again. */
+  /** Set once its message was opened and a reader has taken it, so that a second try does neither again. */
   opened?: OpenedMessage<Tx> | undefined;
   wasRead?: boolean;
 }
@@ -163,10 +163,11 @@ export class Inbox<Tx extends StorageTransaction> {
     if (signal.aborted) return;
     let settle: (() => void) | undefined;
     await storage.transaction(async (tx) => {
-      await item.opened?.store?.(tx);
       const { opened } = item;
       if (opened?.message.own) settle = await this.#options.settle(opened.message, tx);
       for (const each of item.effects) await this.#tellListeners(each, item, tx);
+      // Behind them: a listener that sends has moved the cipher on.
+      await opened?.store?.(tx);
       for (const write of item.writes) await write(tx);
     });
     // Not before: where the transaction fails, it waits to be sent as before.
@@ -179,10 +180,8 @@ export class Inbox<Tx extends StorageTransaction> {
     const { signal, listeners } = this.#options;
     while (!item.wasRead && !signal.aborted) {
       const taken = await Promise.all([...this.#readers].map((reader) => reader(message)));
-      if (taken.includes(true) || listeners.has('message')) {
-        item.wasRead = true;
-        return;
-      }
+      item.wasRead = taken.includes(true);
+      if (item.wasRead || listeners.has('message')) return;
       if (signal.aborted) return;
       await new Promise<void>((resolve) => {
         this.#whenTaker = resolve;
@@ -191,15 +190,17 @@ export class Inbox<Tx extends StorageTransaction> {
     }
   }
 
-  async #tellListeners(effect: Effect, { opened }: Item<Tx>, tx: Tx): Promise<void> {
+  async #tellListeners(effect: Effect, { opened, wasRead }: Item<Tx>, tx: Tx): Promise<void> {
     const { listeners } = this.#options;
     const { conversationId } = effect;
     switch (effect.kind) {
       case 'deliver':
       case 'deliver_late':
         if (opened === undefined) return;
-        if (!opened.isHidden) await listeners.call('message', opened.message, tx);
-        return;
+        if (opened.isHidden) return;
+        // The last one has left since: it waits for the next.
+        if (!wasRead && !listeners.has('message')) throw new Error('no listener');
+        return listeners.call('message', opened.message, tx);
       case 'moved': {
         const { from, to, reason } = effect.frame;
         return listeners.call('gap', { conversationId, from, to, reason }, tx);

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import type { Cipher } from '../cipher.ts';
+import type { Cipher, Opened } from '../cipher.ts';
 import { memoryStorage } from '../storage/memory-storage.ts';
 import type { Storage } from '../storage/storage.ts';
 import { A, B, device, gap, message, seated } from '../tests/device.ts';
@@ -81,6 +81,52 @@ test('without anybody to take them messages wait', async () => {
   const taken: number[] = [];
   client.on('message', ({ seq }) => void taken.push(seq));
   await settle();
+  expect(taken).toEqual([1]);
+  await client.close();
+});
+
+test('a message that a listener failed at waits for the next one, where that one has left', async () => {
+  const { client, network, clock, storage } = await device({ listens: false });
+  const off = client.on('message', () => Promise.reject(new Error('no room')));
+  client.on('error', () => undefined);
+  await settle();
+  network.last.welcome();
+  network.last.serve(seated(A, 0), message(A, 1));
+  await settle();
+  off();
+  await clock.advance(10_000);
+  expect(await cursor(storage)).toBe(0);
+  const taken: number[] = [];
+  client.on('message', ({ seq }) => void taken.push(seq));
+  await clock.advance(10_000);
+  expect([taken, await cursor(storage)]).toEqual([[1], 1]);
+  await client.close();
+});
+
+test('a listener that leaves while the transaction begins has not taken the message', async () => {
+  const storage = memoryStorage();
+  let onBegin = (): void => undefined;
+  const { client, network, clock } = await device({
+    listens: false,
+    storage: {
+      ...storage,
+      transaction: async (work) => {
+        onBegin();
+        await storage.transaction(work);
+      },
+    },
+  });
+  const off = client.on('message', () => undefined);
+  await settle();
+  network.last.welcome();
+  network.last.serve(seated(A, 0));
+  await settle();
+  onBegin = off;
+  network.last.serve(message(A, 1));
+  await clock.advance(1000);
+  const taken: number[] = [];
+  client.on('message', ({ seq }) => void taken.push(seq));
+  await clock.advance(10_000);
   expect(taken).toEqual([1]);
   await client.close();
 });
@@ -193,6 +239,39 @@ test('a raised epoch voids all cursors with its ready, and the reset that says s
   await first.client.close();
 });
 
+test('a cipher that a listener moved on stores what it is by then', async () => {
+  let state = 0;
+  const store: NonNullable<Opened['store']> = (tx) => tx.put('app/ratchet', state);
+  const cipher: Cipher = {
+    async encrypt(plaintext, context) {
+      state += 1;
+      return { ...(await mirrorCipher.encrypt(plaintext, context)), store };
+    },
+    async decrypt(sealed, context) {
+      state += 1;
+      return { ...(await mirrorCipher.decrypt(sealed, context)), store };
+    },
+  };
+  const { client, network, storage } = await device({ cipher, listens: false });
+  client.on('message', async () => void (await client.send(A, 'pong')));
+  await settle();
+  network.last.welcome();
+  network.last.serve(seated(A, 0), message(A, 1));
+  await settle();
+  expect(await storage.entries('app/')).toEqual([['app/ratchet', 2]]);
+  await client.close();
+});
+
+test('a transaction with a value that is no JSON leaves nothing behind', async () => {
+  const storage = memoryStorage();
+  const work = storage.transaction((tx) => {
+    void tx.put('app/a', 1);
+    void tx.put('app/b', 1n);
+  });
+  await expect(work).rejects.toThrow('BigInt');
+  expect(await storage.entries('app/')).toEqual([]);
+});
+
 describe('dead letters', () => {
   const page = (epoch: number, seqs: number[], next_after: number): Response =>
     ok({ epoch, messages: seqs.map((seq) => message(A, seq)), gaps: [], head: 20, min: 1, next_after });
@@ -219,6 +298,25 @@ describe('dead letters', () => {
     const asked = http.calls.length;
     await clock.advance(7_200_000);
     expect(http.calls.length).toBe(asked);
+    await client.close();
+  });
+
+  test('of many ranges are all asked for', async () => {
+    const { client, network, http, taken } = await device();
+    network.last.welcome();
+    network.last.serve(seated(A, 0));
+    for (let seq = 1; seq <= 60; seq += 2) network.last.serve(gap(A, seq, seq), message(A, seq + 1));
+    await settle();
+    const page59 = { epoch: 1, messages: [message(A, 59)], gaps: [], head: 60, min: 1, next_after: 59 };
+    http.answer = ({ path }) => {
+      const after = Number(/after=(\d+)/.exec(path)![1]);
+      return after === 58 ? ok(page59) : page(1, [], after + 1);
+    };
+    network.last.serve({ type: 'caught_up' });
+    await settle();
+    await settle();
+    expect(http.calls).toHaveLength(30);
+    expect(taken.at(-1)).toBe('59 late');
     await client.close();
   });
 

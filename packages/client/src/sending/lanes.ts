@@ -29,13 +29,19 @@ export class Lanes<T> {
   readonly #options: LanesOptions<T>;
   readonly #lanes = new Map<string, Lane<T>>();
   readonly #waiting: Lane<T>[] = [];
-  #acting = 0;
+  /** None may before `begin`. */
+  #acting = ACTING_MAX;
 
   constructor(options: LanesOptions<T>) {
     this.#options = options;
     options.signal.addEventListener('abort', () => {
       for (const { pause } of this.#lanes.values()) pause?.end();
     });
+  }
+
+  begin(): void {
+    this.#acting = 0;
+    this.#next();
   }
 
   add(name: string, item: T): void {

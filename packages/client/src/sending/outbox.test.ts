@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { OutgoingMessage } from '../receiving/events.ts';
+import { connect } from '../connect.ts';
+import { mirrorCipher } from '../tests/mirror-cipher.ts';
 import { A, B, device, message, seated } from '../tests/device.ts';
 import { ManualClock, settle } from '../tests/manual-clock.ts';
 import { ok, refused, type HttpCall } from '../tests/scripted-http.ts';
@@ -147,6 +149,30 @@ describe('after a restart', () => {
     expect(second.client.outbox).toEqual([]);
     expect(second.http.calls).toEqual([]);
     await second.client.close();
+  });
+
+  test('who listens right after connect hears what becomes of all of it', async () => {
+    const first = await device({ listens: false });
+    for (const text of ['one', 'two', 'three']) await first.client.send(A, text);
+    await first.client.close();
+    const clock = new ManualClock();
+    clock.sleepMachine(OUTBOX_AGE_MAX_MS + 1000);
+    const client = await connect({
+      url: 'http://service',
+      userId: 'alice',
+      token: 'token',
+      cipher: mirrorCipher,
+      storage: first.storage,
+      WebSocket: first.network.WebSocket,
+      fetch: first.http.fetch,
+      clock,
+    });
+    expect(client.outbox).toHaveLength(3);
+    const refusals: unknown[] = [];
+    client.on('outgoing', ({ state }) => void refusals.push(state.kind === 'refused' && state.error.code));
+    await clock.advance(1);
+    expect(refusals).toEqual(['outbox_expired', 'outbox_expired', 'outbox_expired']);
+    await client.close();
   });
 });
 

@@ -36,7 +36,10 @@ export interface SentMessage {
 }
 
 export interface SendOptions<Tx> {
-  /** A UUID, lower-case. A new one unless given. One that waits here already is not sent a second time. */
+  /**
+   * A UUID, lower-case. A new one unless given. One that waits here already is not sent a second time, and `store` is
+   * not called again; one that was sent before is refused (`message_id_reused`), since new ciphertext is another message.
+   */
   readonly messageId?: string | undefined;
   /** Writes of the application that are stored together with the message. */
   readonly store?: ((tx: Tx, message: OutgoingMessage) => void | Promise<void>) | undefined;
@@ -94,9 +97,9 @@ export class Outbox<Tx extends StorageTransaction> {
     });
   }
 
-  /** Reads what earlier runs left, and goes on sending it. */
+  /** Reads what earlier runs left, and goes on sending it: in a moment, so that its outcome finds listeners. */
   async load(): Promise<void> {
-    const { storage, cipher, userId } = this.#options;
+    const { storage, cipher, userId, clock } = this.#options;
     for (const [key, value] of await storage.entries(PREFIX)) {
       const stored = value as StoredMessage;
       this.#lastNumber = Number(key.slice(PREFIX.length));
@@ -106,6 +109,7 @@ export class Outbox<Tx extends StorageTransaction> {
         .catch(() => undefined);
       this.#add(key, stored, opened?.plaintext);
     }
+    clock.setTimer(0, () => this.#lanes.begin());
   }
 
   /** What waits to be sent, in the order in which it was written. */
@@ -165,9 +169,9 @@ export class Outbox<Tx extends StorageTransaction> {
     const stored: StoredMessage = { conversationId, messageId, ciphertext, scheme, keyId, createdAt };
     const key = PREFIX + String(++this.#lastNumber).padStart(16, '0');
     await storage.transaction(async (tx) => {
-      await sealed.store?.(tx);
       const message = { conversationId, messageId, createdAt, content, state: { kind: 'queued' } } as const;
       await options.store?.(tx, message);
+      await sealed.store?.(tx);
       await tx.put(key, stored);
     });
     return this.#add(key, stored, content);

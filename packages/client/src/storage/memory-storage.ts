@@ -14,9 +14,11 @@ export function memoryStorage(): Storage {
     async transaction(work) {
       const tx = new BufferedTransaction();
       await tx.run(work);
-      for (const [key, value] of tx.finish()) {
-        if (value === undefined) stored.delete(key);
-        else stored.set(key, JSON.stringify(value));
+      // All of it first: what is no JSON must not leave half of a transaction.
+      const writes = Array.from(tx.finish(), ([key, value]) => [key, JSON.stringify(value)] as const);
+      for (const [key, json] of writes) {
+        if (json === undefined) stored.delete(key);
+        else stored.set(key, json);
       }
     },
     async close() {},

@@ -10,7 +10,8 @@ export interface Storage<Tx extends StorageTransaction = StorageTransaction> {
   entries(prefix: string): Promise<[key: string, value: unknown][]>;
   /**
    * Runs `work` and commits what it wrote. Resolves once that would survive a crash; where `work` or the commit
-   * fails it rejects, and nothing of it is stored.
+   * fails it rejects, and nothing of it is stored. Transactions overlap: one is open while listeners run, and `send`
+   * in a listener needs another. A medium that has but one at a time buffers the writes until `work` is done.
    */
   transaction(work: (tx: Tx) => void | Promise<void>): Promise<void>;
   /** Waits for what is being committed, and lets go of the medium. Safe to call twice. */

@@ -3,7 +3,7 @@ import type { Client } from '../client.ts';
 import { connect, type ConnectOptions } from '../connect.ts';
 import { memoryStorage } from '../storage/memory-storage.ts';
 import type { Storage } from '../storage/storage.ts';
-import { ManualClock, settle } from './manual-clock.ts';
+import { ManualClock } from './manual-clock.ts';
 import { mirrorCipher } from './mirror-cipher.ts';
 import { ScriptedHttp } from './scripted-http.ts';
 import { ScriptedNetwork } from './scripted-network.ts';
@@ -41,7 +41,8 @@ export async function device(
   });
   const taken: string[] = [];
   if (listens) client.on('message', ({ seq, late }) => void taken.push(`${seq}${late ? ' late' : ''}`));
-  await settle();
+  // The turn of the event loop from which on the outbox sends.
+  await clock.advance(1);
   return { client, clock, network, http, storage, taken };
 }
 
