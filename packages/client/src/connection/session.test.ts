@@ -20,6 +20,13 @@ test('says hello with its token, and where conversations begin', async () => {
   await client.close();
 });
 
+test.each(['ftp://service', 'http://alice:secret@service', 'http://service?a=b', 'service'])(
+  '%s is no address of a service',
+  async (url) => {
+    await expect(device({ url })).rejects.toThrow('`url` must be as https://chat.example');
+  },
+);
+
 test('more than 500 cursors go on in further frames', async () => {
   const { network, client, clock } = await device();
   network.last.welcome();
