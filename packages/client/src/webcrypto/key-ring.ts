@@ -47,17 +47,26 @@ export async function deriveKey(
   );
 }
 
+/** A key, and where it stands in the order of the calls of `add`. */
+interface AddedKey extends EpochKey {
+  readonly turn: number;
+}
+
 /** Keys in memory. What is added last is sent with. */
 export class KeyRing implements ConversationKeys {
-  readonly #keys = new Map<string, Map<string, CryptoKey>>();
-  readonly #current = new Map<string, EpochKey>();
+  readonly #keys = new Map<string, Map<string, AddedKey>>();
+  readonly #current = new Map<string, AddedKey>();
+  #turns = 0;
 
   /** Adds the key of a conversation's epoch, which is the current one from now on. */
   async add(conversationId: string, keyId: string, secret: Uint8Array<ArrayBuffer>): Promise<void> {
-    const key = await deriveKey(secret, { conversationId, keyId });
-    const keys = this.#keys.get(conversationId) ?? new Map<string, CryptoKey>();
-    this.#keys.set(conversationId, keys.set(keyId, key));
-    this.#current.set(conversationId, { keyId, key });
+    // Before the derivation: that of a later call may end first.
+    const turn = ++this.#turns;
+    const added = { keyId, key: await deriveKey(secret, { conversationId, keyId }), turn };
+    const keys = this.#keys.get(conversationId) ?? new Map<string, AddedKey>();
+    this.#keys.set(conversationId, keys);
+    setLater(keys, keyId, added);
+    setLater(this.#current, conversationId, added);
   }
 
   current(conversationId: string): EpochKey {
@@ -68,6 +77,11 @@ export class KeyRing implements ConversationKeys {
   }
 
   find(conversationId: string, keyId: string): CryptoKey | undefined {
-    return this.#keys.get(conversationId)?.get(keyId);
+    return this.#keys.get(conversationId)?.get(keyId)?.key;
   }
+}
+
+/** What a later call has set stays. */
+function setLater(keys: Map<string, AddedKey>, name: string, added: AddedKey): void {
+  if (added.turn > (keys.get(name)?.turn ?? 0)) keys.set(name, added);
 }

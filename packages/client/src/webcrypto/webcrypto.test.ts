@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { BufferedTransaction } from '../storage/buffered-transaction.ts';
 import { memoryStorage } from '../storage/memory-storage.ts';
 import { A, B } from '../tests/device.ts';
@@ -26,6 +26,30 @@ test('opens what it sealed, and says which key it took', async () => {
   expect([old.keyId, sealed.keyId, sealed.scheme]).toEqual(['1', '2', SCHEME]);
   expect((await cipher.decrypt(old, context)).plaintext).toEqual(bytes('before'));
   expect((await cipher.decrypt(sealed, context)).plaintext).toEqual(bytes('after'));
+});
+
+test('what is added last is sent with, whichever key is derived first', async () => {
+  const keys = new KeyRing();
+  const importKey = crypto.subtle.importKey.bind(crypto.subtle);
+  let letGo = (): void => undefined;
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  // The first derivation of all begins with this call, and ends after those of the later ones.
+  const slow = vi.spyOn(crypto.subtle, 'importKey').mockImplementationOnce(async (...args: unknown[]) => {
+    await held;
+    return importKey(...(args as Parameters<typeof importKey>));
+  });
+  try {
+    const first = keys.add(A, '1', newSecret());
+    await keys.add(A, '1', newSecret());
+    const sameEpoch = keys.find(A, '1');
+    await keys.add(A, '2', newSecret());
+    letGo();
+    await first;
+    expect(keys.current(A)).toMatchObject({ keyId: '2', key: keys.find(A, '2') });
+    expect(keys.find(A, '1')).toBe(sameEpoch);
+  } finally {
+    slow.mockRestore();
+  }
 });
 
 test('a message that was moved, renamed or changed does not open', async () => {
