@@ -1,8 +1,8 @@
 import { SanctumError } from '../sanctum-error.ts';
 import { BufferedTransaction } from '../storage/buffered-transaction.ts';
 import type { Storage } from '../storage/storage.ts';
+import { answer, happened, reopeningDatabase } from './reopening-database.ts';
 
-const STORE = 'entries';
 /** A page that is being reloaded lets go of its storage a moment after the new one asks for it. */
 const LOCK_WAIT_MS = 5000;
 /** Above every key that begins with a prefix. */
@@ -16,24 +16,20 @@ const LAST = '\uffff';
  */
 export async function indexedDbStorage(name: string): Promise<Storage> {
   const release = await lock(`sanctum:${name}`);
-  let database: IDBDatabase;
+  const database = reopeningDatabase(`sanctum:${name}`);
   try {
-    database = await open(`sanctum:${name}`);
-  } catch (cause) {
+    await database.open();
+  } catch (error) {
     release();
-    throw failed('the storage cannot be opened', cause);
+    throw error;
   }
-  // Without this a page could never delete or upgrade it from elsewhere.
-  database.addEventListener('versionchange', () => database.close());
 
   return {
     async entries(prefix) {
-      const store = database.transaction(STORE).objectStore(STORE);
       const range = IDBKeyRange.bound(prefix, prefix + LAST);
-      const [keys, values] = await Promise.all([
-        answer(store.getAllKeys(range)),
-        answer(store.getAll(range) as IDBRequest<unknown[]>),
-      ]);
+      const [keys, values] = await database.use('readonly', (store) =>
+        Promise.all([answer(store.getAllKeys(range)), answer(store.getAll(range) as IDBRequest<unknown[]>)]),
+      );
       return keys.map((key, index) => [key as string, values[index]]);
     },
 
@@ -43,23 +39,24 @@ export async function indexedDbStorage(name: string): Promise<Storage> {
       await tx.run(work);
       const writes = tx.finish();
       if (writes.length === 0) return;
-      const written = database.transaction(STORE, 'readwrite', { durability: 'relaxed' });
-      const store = written.objectStore(STORE);
-      try {
-        for (const [key, value] of writes) {
-          if (value === undefined) store.delete(key);
-          else store.put(value, key);
+      await database.use('readwrite', (store) => {
+        try {
+          for (const [key, value] of writes) {
+            if (value === undefined) store.delete(key);
+            else store.put(value, key);
+          }
+        } catch (cause) {
+          // Without this, what came before the value would be committed.
+          store.transaction.abort();
+          // The cause may show the value itself, which no message shall.
+          throw new TypeError('a value cannot be cloned', { cause });
         }
-      } catch (cause) {
-        // A value that cannot be cloned: without this, what came before it would be committed.
-        written.abort();
-        throw failed('a value cannot be stored', cause);
-      }
-      await completed(written);
+        return happened(store.transaction, 'complete', 'abort');
+      });
     },
 
     async close() {
-      database.close();
+      await database.close();
       release();
     },
   };
@@ -73,32 +70,8 @@ async function lock(name: string): Promise<() => void> {
   return new Promise((resolve, reject) => {
     navigator.locks
       .request(name, { signal }, () => new Promise<void>((release) => resolve(release)))
-      .catch((cause: unknown) => reject(failed('another page has this device open', cause)));
+      .catch((cause: unknown) =>
+        reject(new SanctumError('storage_failed', 'another page has this device open', { cause })),
+      );
   });
-}
-
-function open(name: string): Promise<IDBDatabase> {
-  const request = indexedDB.open(name, 1);
-  request.addEventListener('upgradeneeded', () => request.result.createObjectStore(STORE));
-  return answer(request);
-}
-
-function answer<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.addEventListener('success', () => resolve(request.result));
-    request.addEventListener('error', () => reject(failed('the storage does not answer', request.error)));
-  });
-}
-
-function completed(transaction: IDBTransaction): Promise<void> {
-  return new Promise((resolve, reject) => {
-    transaction.addEventListener('complete', () => resolve());
-    transaction.addEventListener('abort', () =>
-      reject(failed('the storage did not take it', transaction.error)),
-    );
-  });
-}
-
-function failed(message: string, cause: unknown): SanctumError {
-  return new SanctumError('storage_failed', message, { cause });
 }

@@ -48,4 +48,4 @@ const taken: string[] = [];
 let stored: () => Promise<string[]> = async () => [];
 
 export type PageDevice = typeof device;
-Object.assign(globalThis, { device });
+Object.assign(globalThis, { device, indexedDbStorage });

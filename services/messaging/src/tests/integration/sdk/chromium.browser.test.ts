@@ -1,4 +1,4 @@
-import { connect, memoryStorage, type Client } from '@sanctum/client';
+import { connect, memoryStorage, type Client, type Storage } from '@sanctum/client';
 import { KeyRing, newSecret, webCryptoCipher } from '@sanctum/client/webcrypto';
 import { launchBrowser, type Browser, type BrowserContext, type Page } from '@sanctum/local-servers/browser';
 import { build } from 'esbuild';
@@ -124,4 +124,98 @@ test('a page receives and sends, is closed, misses more than a page, comes back 
   expect(await call(again, 'taken')).toEqual(missed);
   expect(await call(again, 'stored')).toEqual(['one', 'two', 'three', 'four', ...missed]);
   expect(await call(again, 'status')).toBe('online');
+});
+
+/** A storage in a page of its own, and how often its database was opened. Each name is of one test. */
+async function openStorage(name: string) {
+  const page = await openPage();
+  await page.evaluate(async (given) => {
+    const scope = globalThis as unknown as StoragePage;
+    const { indexedDB } = scope;
+    const open = indexedDB.open.bind(indexedDB);
+    scope.openings = 0;
+    indexedDB.open = (...args) => {
+      scope.openings++;
+      return open(...args);
+    };
+    scope.storage = await scope.indexedDbStorage(given);
+  }, name);
+  /** Two at once that write, and one that reads: what is there then. */
+  const use = (key: string): Promise<string[]> =>
+    page.evaluate(async (given) => {
+      const { storage } = globalThis as unknown as StoragePage;
+      await Promise.all([
+        storage.transaction((tx) => tx.put(`${given}1`, 1)),
+        storage.transaction((tx) => tx.put(`${given}2`, 2)),
+        storage.entries(''),
+      ]);
+      return (await storage.entries('')).map(([stored]) => stored);
+    }, key);
+  const openings = (): Promise<number> =>
+    page.evaluate(() => (globalThis as unknown as StoragePage).openings);
+  return { page, use, openings };
+}
+
+interface StoragePage {
+  readonly indexedDbStorage: (name: string) => Promise<Storage>;
+  readonly indexedDB: {
+    open: (name: string, version?: number) => DatabaseRequest;
+    deleteDatabase: (name: string) => DatabaseRequest;
+  };
+  storage: Storage;
+  openings: number;
+}
+
+interface DatabaseRequest {
+  readonly result: { close(): void };
+  addEventListener(name: string, listener: (event: unknown) => void): void;
+}
+
+/** From another page, as by whoever looks after the storage of a browser. */
+async function deleteDatabase(name: string, leaveVersion?: number): Promise<void> {
+  const other = await openPage();
+  await other.evaluate(
+    async ([given, version]) => {
+      const { indexedDB } = globalThis as unknown as StoragePage;
+      const answered = (request: DatabaseRequest) =>
+        new Promise((resolve, reject) => {
+          request.addEventListener('success', resolve);
+          for (const bad of ['error', 'blocked']) request.addEventListener(bad, () => reject(new Error(bad)));
+        });
+      await answered(indexedDB.deleteDatabase(given));
+      if (version === undefined) return;
+      const request = indexedDB.open(given, version);
+      await answered(request);
+      request.result.close();
+    },
+    [name, leaveVersion] as const,
+  );
+  await other.close();
+}
+
+test('a storage whose database another page deletes goes on with an empty one, opened once', async () => {
+  const { page, use, openings } = await openStorage('deleted');
+  expect(await use('a')).toEqual(['a1', 'a2']);
+  await deleteDatabase('sanctum:deleted');
+  expect(await use('b')).toEqual(['b1', 'b2']);
+  expect(await openings()).toBe(2);
+
+  // What cannot be opened says why, and is tried again with the next use.
+  await deleteDatabase('sanctum:deleted', 7);
+  await expect(use('c')).rejects.toThrow(/IndexedDB failed: VersionError/);
+  await deleteDatabase('sanctum:deleted');
+  expect(await use('d')).toEqual(['d1', 'd2']);
+  await page.evaluate(() => (globalThis as unknown as StoragePage).storage.close());
+  await expect(use('e')).rejects.toThrow('the storage was closed');
+  await page.close();
+});
+
+test('a storage whose database the browser closes opens it again', async () => {
+  const { page, use, openings } = await openStorage('cleared');
+  expect(await use('a')).toEqual(['a1', 'a2']);
+  const browserSession = await context.newCDPSession(page);
+  await browserSession.send('Storage.clearDataForOrigin', { origin: origin(), storageTypes: 'indexeddb' });
+  await eventually(async () => expect(await use('b')).toEqual(['b1', 'b2']));
+  expect(await openings()).toBe(2);
+  await page.close();
 });
