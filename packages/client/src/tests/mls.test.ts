@@ -12,8 +12,10 @@ import {
 } from 'ts-mls';
 import { encodeBase64 } from '@sanctum/protocol';
 import { expect, test, vi } from 'vitest';
+import type { MessageContext, Sealed } from '../cipher.ts';
 import { memoryStorage } from '../storage/memory-storage.ts';
 import type { Storage } from '../storage/storage.ts';
+import { uuidV7 } from '../uuid-v7.ts';
 import { A, device, message, seated, type Device } from './device.ts';
 import { settle } from './manual-clock.ts';
 import { mlsCipher, storeGroup } from './mls-cipher.ts';
@@ -62,6 +64,31 @@ async function storageWith(state: ClientState): Promise<Storage> {
   const storage = memoryStorage();
   await storage.transaction((tx) => storeGroup(tx, A, state));
   return storage;
+}
+interface SealedMessage {
+  readonly sealed: Sealed;
+  readonly context: MessageContext;
+}
+
+/** A member's cipher, without a client around it. */
+function memberOf(userId: string, storage: Storage) {
+  const cipher = mlsCipher({ suite, storage, userId });
+  return {
+    cipher,
+    storage,
+    async seal(text: string): Promise<SealedMessage> {
+      const context = { conversationId: A, sender: userId, messageId: uuidV7(Date.now()) };
+      return { context, sealed: await cipher.encrypt(utf8.encode(text), context) };
+    },
+    async open({ sealed, context }: SealedMessage): Promise<string> {
+      return new TextDecoder().decode((await cipher.decrypt(sealed, context)).plaintext);
+    },
+  };
+}
+
+async function pair() {
+  const [alice, bob] = await group();
+  return [memberOf('alice', await storageWith(alice)), memberOf('bob', await storageWith(bob))] as const;
 }
 
 test('MLS fits behind the interface: its state is stored with the messages, whenever a process ends', async () => {
@@ -126,4 +153,41 @@ test('a message of the group that was moved to another place does not open', asy
   const bob = mlsCipher({ suite, storage: bobStorage, userId: 'bob' });
   await expect(bob.decrypt(sealed, { ...context, messageId: A })).rejects.toThrow('elsewhere');
   expect((await bob.decrypt(sealed, context)).plaintext).toEqual(utf8.encode('x'));
+});
+
+test('calls of a conversation that overlap use no generation twice, and lose no update', async () => {
+  const [alice, bob] = await pair();
+  const numbers = Array.from({ length: 12 }, (_, index) => index);
+  const fromBob = await Promise.all(numbers.map((n) => bob.seal(`bob ${n}`)));
+  const both = await Promise.all(
+    numbers.map((n) => Promise.all([alice.seal(`alice ${n}`), alice.open(fromBob[n]!)])),
+  );
+  expect(both.map(([, text]) => text)).toEqual(numbers.map((n) => `bob ${n}`));
+  // One after another: a message whose generation another one has used cannot be opened behind it.
+  const opened: string[] = [];
+  for (const [sealed] of both) opened.push(await bob.open(sealed));
+  expect(opened).toEqual(numbers.map((n) => `alice ${n}`));
+});
+
+test('what is stored is the state of that moment, with what was opened and not taken', async () => {
+  const [alice, bob] = await pair();
+  const taken = await bob.seal('taken');
+  const untaken = await bob.seal('untaken');
+  const first = await alice.cipher.decrypt(taken.sealed, taken.context);
+  await alice.open(untaken);
+  const sent = await alice.seal('sent');
+  await alice.storage.transaction((tx) => sent.sealed.store?.(tx));
+  // The older call stores last.
+  await alice.storage.transaction((tx) => first.store?.(tx));
+
+  const restarted = memberOf('alice', alice.storage);
+  expect(await restarted.open(untaken)).toBe('untaken');
+  await expect(restarted.open(taken)).rejects.toThrow();
+  const next = await restarted.seal('next');
+  expect([await bob.open(sent), await bob.open(next)]).toEqual(['sent', 'next']);
+
+  // Once it is taken, its text is not kept.
+  const again = await restarted.cipher.decrypt(untaken.sealed, untaken.context);
+  await alice.storage.transaction((tx) => again.store?.(tx));
+  expect(await alice.storage.entries('mls/opened/')).toEqual([]);
 });
