@@ -22,6 +22,7 @@ import type {
 } from './device-messages.ts';
 import { Network } from './network.ts';
 import { Receipts } from './receipts.ts';
+import { wireOf } from './wire.ts';
 
 /** All that is stored here beside the client's own. */
 const TEXTS = 'demo/text/';
@@ -218,20 +219,9 @@ export class Device {
     this.#report({ kind: 'trouble', text });
   }
 
-  #remember({ conversation_id, seq, message_id, occurred_at, payload }: MessageFrame): void {
-    const { ciphertext, sender, encryption } = payload as Partial<Record<string, unknown>>;
-    const { scheme, key_id } = (encryption ?? {}) as { scheme?: string; key_id?: string };
+  #remember(frame: MessageFrame): void {
     if (this.#frames.size >= FRAMES_MAX) this.#frames.delete(this.#frames.keys().next().value!);
-    this.#frames.set(message_id, {
-      conversationId: conversation_id,
-      seq,
-      messageId: message_id,
-      sender: typeof sender === 'string' ? sender : '',
-      occurredAt: occurred_at,
-      scheme: scheme ?? '',
-      keyId: key_id ?? '',
-      ciphertext: typeof ciphertext === 'string' ? ciphertext : '',
-    });
+    this.#frames.set(frame.message_id, wireOf(frame));
   }
 
   async #token(): Promise<string> {

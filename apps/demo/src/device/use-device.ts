@@ -68,7 +68,10 @@ export function useDevice(
       },
       [person],
     ),
-    ask: useCallback(async (question) => process.current?.ask(question), []),
+    ask: useCallback(async (question) => {
+      if (process.current === undefined) throw new Error('the device was killed');
+      return process.current.ask(question);
+    }, []),
     setOnline: (online) => {
       setIsOnline(online);
       process.current?.tell({ kind: 'network', online });

@@ -38,6 +38,12 @@ async function obey(command: Command): Promise<void> {
     });
     return;
   }
+  if (command.kind === 'ask') {
+    const { id, question } = command;
+    // Also where the device could not be opened: somebody waits for the answer.
+    const error = await device?.then((opened) => opened.ask(question)).then(() => undefined, reasonOf);
+    return report({ kind: 'answer', id, error });
+  }
   const opened = await device;
   switch (command.kind) {
     case 'network':
@@ -48,11 +54,6 @@ async function obey(command: Command): Promise<void> {
       return opened?.read(command.conversationId, command.seq);
     case 'learn':
       return opened?.learn(command.key);
-    case 'ask': {
-      const { id, question } = command;
-      const error = await opened?.ask(question).then(() => undefined, reasonOf);
-      return report({ kind: 'answer', id, error });
-    }
   }
 }
 

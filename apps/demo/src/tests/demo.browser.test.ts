@@ -158,6 +158,9 @@ it(
 
     // A second one of the same devices would have taken what was theirs.
     await secondTab.getByRole('alert').getByText('another page has this device open').first().waitFor();
+    await secondTab.getByRole('button', { name: 'Invite…' }).click();
+    await secondTab.getByRole('button', { name: 'Make a link' }).click();
+    await secondTab.getByRole('dialog').getByText('another page has this device open').waitFor();
     await secondTab.close();
   },
 );
@@ -171,6 +174,19 @@ it('a device that is dead misses nothing', async () => {
   await ben.press('Bring back');
   await ben.sees('Are you still there?');
   expect(await ben.texts()).toEqual([...before, 'Are you still there?']);
+});
+
+it('a device that is dead invites nobody', async () => {
+  const ada = demo.person('Ada');
+  await ada.press('Kill');
+  await ada.until('Killed');
+  await ada.press('Invite…');
+  const dialog = demo.page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Make a link' }).click();
+  await dialog.getByText('the device was killed').waitFor();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await ada.press('Bring back');
+  await ada.until('Online');
 });
 
 it('a conversation can be made, with a key of its own', async () => {
