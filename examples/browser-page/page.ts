@@ -33,7 +33,7 @@ async function open(): Promise<void> {
   const client = await connect({
     url: location.origin,
     userId: user,
-    token: async () => (await fetch(`/token?user=${encodeURIComponent(user)}`)).text(),
+    token: getToken,
     storage,
     cipher: webCryptoCipher({ keys: parseKeyFile(key), storage }),
     begin: 'start',
@@ -59,6 +59,13 @@ async function open(): Promise<void> {
     void client.send(conversation, input.value);
     form.reset();
   });
+}
+
+/** Where it fails it is called again after a pause. What is returned is taken for a token, be it an error page. */
+async function getToken(): Promise<string> {
+  const response = await fetch(`/token?user=${encodeURIComponent(user)}`);
+  if (!response.ok) throw new Error(`no token: status ${response.status}`);
+  return response.text();
 }
 
 /** Shows a message, or shows it anew at the end. */

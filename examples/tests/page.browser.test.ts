@@ -37,10 +37,13 @@ async function serve(...args: string[]): Promise<Record<'alice' | 'bob', string>
   return { alice, bob };
 }
 
-/** A home of their own each: two people, two browsers. */
+/** A home of their own each: two people, two browsers. The first token that a page asks for is not there yet. */
 async function open(link: string): Promise<Page> {
   const page = await (await browser.newContext()).newPage();
   page.setDefaultTimeout(TIMEOUT_MS);
+  await page.route('**/token?*', (route) => route.fulfill({ status: 502, body: 'Bad gateway' }), {
+    times: 1,
+  });
   await page.goto(link);
   return page;
 }
