@@ -1,5 +1,5 @@
 /** A bot that answers each message once, however often it or the service crashes in between. */
-import { connect } from '@sanctum/client';
+import { connect, SanctumError } from '@sanctum/client';
 import { fileStorage } from '@sanctum/client/node';
 import { parseKeyFile, webCryptoCipher } from '@sanctum/client/webcrypto';
 import { readFile } from 'node:fs/promises';
@@ -35,14 +35,19 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
  */
 const answered = new Map(await storage.entries('answered/'));
 
-for await (const message of bot.messages()) {
-  const { conversationId, messageId, sender, own, readable } = message;
-  const key = `answered/${conversationId}`;
-  if (own || answered.get(key) === messageId) continue;
-  const answer = readable ? answerTo(message.text) : 'I do not have the key for this message.';
-  await bot.send(conversationId, answer, { store: (tx) => tx.put(key, messageId) });
-  answered.set(key, messageId);
-  console.log(`answered #${message.seq} of ${sender ?? 'nobody'}`);
+try {
+  for await (const message of bot.messages()) {
+    const { conversationId, messageId, sender, own, readable } = message;
+    const key = `answered/${conversationId}`;
+    if (own || answered.get(key) === messageId) continue;
+    const answer = readable ? answerTo(message.text) : 'I do not have the key for this message.';
+    await bot.send(conversationId, answer, { store: (tx) => tx.put(key, messageId) });
+    answered.set(key, messageId);
+    console.log(`answered #${message.seq} of ${sender ?? 'nobody'}`);
+  }
+} catch (error) {
+  // Stopped in the middle of an answer: the message comes again in the next run.
+  if (!(error instanceof SanctumError && error.code === 'closed')) throw error;
 }
 
 function answerTo(text: string): string {

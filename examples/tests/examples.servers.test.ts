@@ -16,6 +16,7 @@ import { Program } from './program.ts';
 
 /** Programs that start on a busy machine take their time. */
 const TIMEOUT_MS = 120_000;
+const STOP_WHILE_SEALING = new URL('stop-while-sealing.mjs', import.meta.url).href;
 const folder = mkdtempSync(path.join(tmpdir(), 'sanctum-examples-'));
 const clients: Client[] = [];
 const programs: Program[] = [];
@@ -85,6 +86,27 @@ test('the bot answers each message once, over a kill and a restart', { timeout: 
   expect(heard).toEqual(['pong', 'You wrote 14 characters. Try "ping".', 'pong']);
   expect(await again.end('SIGTERM')).toBe(0);
   expect((await client.history(conversation)).head).toBe(6);
+});
+
+test('the bot ends in order, also in the middle of an answer', { timeout: TIMEOUT_MS }, async () => {
+  const keys = keyLine();
+  const env = {
+    SANCTUM_KEY_FILE: path.join(folder, 'stopped.key'),
+    STATE_FILE: path.join(folder, 'stopped.state'),
+    TOKEN: await mintToken({ sub: 'stopped' }),
+    USER_ID: 'stopped',
+  };
+  writeFileSync(env.SANCTUM_KEY_FILE, keys);
+  const conversation = await scene.conversation(pod, ['alice', 'stopped']);
+  const { client, heard } = await alice(keys);
+  await client.send(conversation, 'ping');
+  const stopped = run('node-bot/bot.ts', { env: { ...env, NODE_OPTIONS: `--import ${STOP_WHILE_SEALING}` } });
+  expect(await stopped.ended()).toBe(0);
+  expect(stopped.text).not.toMatch(/Error|answered/);
+
+  // The next run answers. What alice has in other conversations cannot be read with this key.
+  run('node-bot/bot.ts', { env });
+  await eventually(() => expect(heard).toContain('pong'), TIMEOUT_MS);
 });
 
 test('the backend makes conversations and members what its file says', { timeout: TIMEOUT_MS }, async () => {
