@@ -1,4 +1,4 @@
-import { connect } from '@sanctum/client';
+import { connect, type OutgoingMessage } from '@sanctum/client';
 import { indexedDbStorage } from '@sanctum/client/indexeddb';
 import { parseKeyFile, webCryptoCipher } from '@sanctum/client/webcrypto';
 
@@ -45,20 +45,32 @@ async function open(): Promise<void> {
     await tx.put(prefix + String(seq).padStart(16, '0'), { messageId, sender, text });
     show({ messageId, sender, text });
   });
-  // A message shows at once, and settles when it has its place.
-  client.on('outgoing', ({ messageId, content, state }) => {
-    if (state.kind === 'queued')
-      show({ messageId, sender: user, text: new TextDecoder().decode(content) }, true);
-    if (state.kind === 'refused') show({ messageId, sender: user, text: `not sent: ${state.error.message}` });
-  });
+  // A message shows at once, and settles when it has its place. Some may wait since before a reload.
+  for (const message of client.outbox) showOutgoing(message);
+  client.on('outgoing', showOutgoing);
   client.on('status', (now) => {
     status.textContent = now.state === 'waiting' ? `offline: ${now.why}` : `${user} is ${now.state}`;
   });
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    void client.send(conversation, input.value);
-    form.reset();
+    const text = input.value;
+    client.send(conversation, text).then(
+      () => {
+        // Not what was typed meanwhile.
+        if (input.value === text) form.reset();
+      },
+      (error: Error) => {
+        status.textContent = `This was not sent: ${error.message}`;
+      },
+    );
   });
+}
+
+function showOutgoing({ conversationId, messageId, content, state }: OutgoingMessage): void {
+  if (conversationId !== conversation) return;
+  const text =
+    state.kind === 'refused' ? `not sent: ${state.error.message}` : new TextDecoder().decode(content);
+  if (state.kind !== 'sent') show({ messageId, sender: user, text }, state.kind === 'queued');
 }
 
 /** Where it fails it is called again after a pause. What is returned is taken for a token, be it an error page. */

@@ -78,6 +78,34 @@ test('two people chat in two browsers; one reloads and loses nothing', { timeout
   expect(JSON.stringify(rows)).not.toContain('Hello');
 });
 
+test(
+  'what was not taken stays in the field; what waits is shown after a reload, too',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const links = await serve();
+    const alice = await open(links.alice);
+    await alice.getByText('alice is online').waitFor();
+    await alice.evaluate(fillStorage, true);
+    await say(alice, 'Do not lose me.');
+    await alice.getByText(/^This was not sent: /).waitFor();
+    expect(await alice.getByLabel('Message', { exact: true }).inputValue()).toBe('Do not lose me.');
+    expect(await shown(alice)).toEqual([]);
+
+    await alice.evaluate(fillStorage, false);
+    const isService = (url: URL) => url.pathname.startsWith('/v1/');
+    await alice.route(isService, (route) => route.abort());
+    await alice.getByRole('button', { name: 'Send' }).click();
+    const waiting = alice.locator('li.waiting', { hasText: 'alice: Do not lose me.' });
+    await waiting.waitFor();
+    await expect.poll(() => alice.getByLabel('Message', { exact: true }).inputValue()).toBe('');
+    await alice.reload();
+    await waiting.waitFor();
+    await alice.unroute(isService);
+    await alice.locator('li:not(.waiting)', { hasText: 'alice: Do not lose me.' }).waitFor();
+    expect(await shown(alice)).toEqual(['alice: Do not lose me.']);
+  },
+);
+
 test('the quick start: a chat in the browser', { timeout: TIMEOUT_MS }, async () => {
   for (const file of ['index.html', 'chat.js']) writeFileSync(`${folder}/${file}`, quickStartBlock(file));
   const links = await serve(folder);
@@ -86,3 +114,19 @@ test('the quick start: a chat in the browser', { timeout: TIMEOUT_MS }, async ()
   await bob.getByText('alice: Hello from the page.').waitFor();
   expect(await shown(alice)).toEqual(['alice: Hello from the page.']);
 });
+
+/** Runs in the page: while it is full, its storage takes nothing. */
+function fillStorage(isFull: boolean): void {
+  const { prototype } = (globalThis as unknown as { IDBObjectStore: { prototype: Puts } }).IDBObjectStore;
+  prototype.realPut ??= prototype.put;
+  prototype.put = isFull
+    ? () => {
+        throw new Error('the disk is full');
+      }
+    : prototype.realPut;
+}
+
+interface Puts {
+  put: () => void;
+  realPut?: () => void;
+}
