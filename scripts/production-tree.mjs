@@ -1,6 +1,6 @@
 // What runs in production, and nothing else: `node scripts/production-tree.mjs DIR`, after `npm run build`.
-// Compiled files without their tests, each package's manifest pointing at them, and the lockfile. Pages are not packages
-// there: a folder without a manifest would not fit the lockfile, so the Dockerfile copies them afterwards.
+// Compiled files without their tests, the built pages among them, each package's manifest pointing at them, and the
+// lockfile.
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { root } from './workspace.mjs';
@@ -12,7 +12,8 @@ const PACKAGES = [
   'packages/cli',
   'services/messaging',
 ];
-const LEFT_OUT = /\.test\.js$|\.d\.ts$|\.map$|\.tsbuildinfo$|[/\\]dist[/\\]tests$/;
+// The demo is no part of production.
+const LEFT_OUT = /\.test\.js$|\.d\.ts$|\.map$|\.tsbuildinfo$|[/\\]dist[/\\](?:tests|pages[/\\]demo)$/;
 
 const [target] = process.argv.slice(2);
 if (target === undefined) {

@@ -13,6 +13,8 @@ const PUBLISHED = [
   'services/messaging',
   'packages/cli',
 ] as const;
+/** Its build has the pages, too. */
+const SERVICE = 'services/messaging';
 /** The build, and what stands beside it. */
 const BESIDE = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
 
@@ -45,6 +47,10 @@ function built(name: string): string {
     for (const extension of outputs) writeFileSync(output + extension, '');
   }
   writeFileSync(path.join(to, 'dist/.tsbuildinfo'), '');
+  if (name === SERVICE) {
+    mkdirSync(path.join(to, 'dist/pages/console'), { recursive: true });
+    writeFileSync(path.join(to, 'dist/pages/console/index.html'), '');
+  }
   return to;
 }
 
@@ -59,6 +65,7 @@ test('packs hold the build, README, licence and changelog, and nothing else', { 
     expect(paths.filter((each) => !each.startsWith('dist/')).sort()).toEqual(beside.sort());
     expect(paths.filter((each) => /\.test\.|\/tests\/|tsbuildinfo/.test(each))).toEqual([]);
     expect(paths.filter((each) => each.endsWith('.js')).length).toBeGreaterThan(10);
+    expect(paths.includes('dist/pages/console/index.html')).toBe(name === '@sanctum/messaging');
   }
 });
 

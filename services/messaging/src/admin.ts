@@ -32,9 +32,9 @@ import type { Readiness } from './operations/readiness.ts';
 import type { Revocations } from './operations/revocations.ts';
 import type { BusPublisher, BusSubscriber } from './ports.ts';
 import type { Hub } from './realtime/hub.ts';
+import { pageFolder } from './page-folder.ts';
 import { SessionViews } from './realtime/session-views.ts';
 
-const CONSOLE_FOLDER = new URL('../../../apps/console/dist/', import.meta.url);
 const VERSION = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 ).version;
@@ -141,7 +141,7 @@ export function makeAdmin(deps: AdminDeps): Admin {
   const server = createAdminServer({
     log,
     verifier: deps.verifier,
-    consoleFolder: CONSOLE_FOLDER,
+    consoleFolder: pageFolder('console'),
     handlers: {
       ...pipelineRoutes({
         pod: podName,

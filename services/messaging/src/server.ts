@@ -41,9 +41,9 @@ import type { BusPublisher, DispatchLog, IntakeLog, ReaderLog } from './ports.ts
 import { Consumer } from './realtime/consumer.ts';
 import { Epochs } from './realtime/epochs.ts';
 import { Hub } from './realtime/hub.ts';
+import { pageFolder } from './page-folder.ts';
 import { encodeWake } from './wake-message.ts';
 
-const DEMO_FOLDER = new URL('../../../apps/demo/dist/', import.meta.url);
 /** How long the start waits for Redis before it goes on without. */
 const REDIS_PATIENCE_MS = 2000;
 
@@ -240,7 +240,7 @@ export async function startServer(
     conversations: new PostgresConversationLog(readerPool, { changePool }),
     reader,
     readiness: () => readiness.check(),
-    demo: { folder: DEMO_FOLDER, signing: demoSigning(config) },
+    demo: { folder: pageFolder('demo'), signing: demoSigning(config) },
     onMembershipChanged: ({ userIds }) => {
       for (const userId of userIds) hub.users.hint(userId);
       const hints = userIds.map((userId) => ({ channel: `u:${userId}` as const, bytes: Buffer.alloc(0) }));
