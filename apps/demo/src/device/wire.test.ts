@@ -6,7 +6,7 @@ function frame(payload: unknown): MessageFrame {
   return {
     ...{ type: 'message', conversation_id: 'c', seq: 1, message_id: 'm', event_type: 'MessageCreated' },
     ...{ occurred_at: 'now', members_version: 1, payload },
-  } as MessageFrame;
+  };
 }
 
 it('a frame is shown as it came', () => {

@@ -45,7 +45,7 @@ export function reopeningDatabase(name: string) {
 async function openDatabase(name: string, onGone: () => void): Promise<IDBDatabase> {
   try {
     // What is thrown at once, as where storage is forbidden, is told as late as the rest.
-    await undefined;
+    await Promise.resolve();
     const request = indexedDB.open(name, 1);
     request.addEventListener('upgradeneeded', () => request.result.createObjectStore(STORE));
     const database = await answer(request);
