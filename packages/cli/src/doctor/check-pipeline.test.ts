@@ -20,6 +20,6 @@ test('what doctor and the console call overdue is what the alerts call so', () =
     new RegExp(`> ${BACKGROUND_JOB_STALE_SECONDS / 3600} \\* 3600$`),
   );
   expect(expressionOf('ControlPauseForgotten')).toMatch(
-    new RegExp(`> ${PAUSE_FORGOTTEN_SECONDS / 60} \\* 60\\s*$`),
+    new RegExp(`> ${PAUSE_FORGOTTEN_SECONDS / 60} \\* 60\\s*unless`),
   );
 });
