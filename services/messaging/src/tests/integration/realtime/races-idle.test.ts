@@ -88,8 +88,9 @@ test('a publish is lost, with no connection dropped, in a conversation idle for 
     reads,
     looked: () => reads.headReads > looks,
   });
-  // One look at its head, and that was it.
-  expect(reads.headReads - looks).toBe(1);
+  // One look at its head finds it; from then on it is among the most active, whose turn may have come since.
+  expect(reads.headReads - looks).toBeGreaterThanOrEqual(1);
+  expect(reads.headReads - looks).toBeLessThanOrEqual(2);
   const youngMs = idleMs + (await skippedUntil(carol, young, { clock, reads }));
   expect(Math.max(idleMs, youngMs)).toBeLessThanOrEqual(ROUND_MS);
   expect(bob.received.seqs(idle)).toEqual([1]);
