@@ -5,7 +5,10 @@ export class ReadsWatch {
   readonly #conversationId: string;
   #underWay = 0;
   #idle: (() => void)[] = [];
+  /** Of the conversation, answered. */
   headReads = 0;
+  /** Further reads of its head that are answered; beyond them they fail. */
+  answersLeft = Infinity;
 
   constructor(conversationId = '') {
     this.#conversationId = conversationId;
@@ -17,8 +20,11 @@ export class ReadsWatch {
         const method: unknown = Reflect.get(target, name, target);
         if (typeof method !== 'function') return method;
         return async (...args: unknown[]) => {
-          if (name === 'readHeads' && (args[0] as string[]).includes(this.#conversationId))
+          if (name === 'readHeads' && (args[0] as string[]).includes(this.#conversationId)) {
+            if (this.answersLeft === 0) throw new Error('one look more than was allowed for');
+            this.answersLeft -= 1;
             this.headReads += 1;
+          }
           this.#underWay += 1;
           try {
             return await (method as (...given: unknown[]) => Promise<unknown>).apply(target, args);
