@@ -75,10 +75,10 @@ async function rollOut(shell: Shell, options: RolloutOptions): Promise<void> {
   const watching = watchOptions(shell, options);
   const flags = await kubectl.flags();
   const steps = stepsFrom(flags);
-  if (options.dryRun && steps.length > 0) return printPlan(steps, { output, kubectl, options });
   // What an interrupted rollout has set, its pods may never have taken: the template alone does not tell.
-  for (const deployment of changedIn(flags)) await kubectl.rolledOut(deployment);
+  if (!options.dryRun) for (const deployment of changedIn(flags)) await kubectl.rolledOut(deployment);
   if (steps.length === 0) return output.result({ done: true }, 'Nothing to do: both phases are through.');
+  if (options.dryRun) return printPlan(steps, { output, kubectl, options });
   if (watching === undefined && steps.some(({ kind }) => kind === 'watch')) {
     throw new UsageError('the gates need Prometheus: give --prometheus-url, or set PROMETHEUS_URL');
   }

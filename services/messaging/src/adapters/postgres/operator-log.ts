@@ -7,8 +7,7 @@ import type { PostgresPool, Session } from './pool.ts';
 /** Revocations that are read at once, by a pod that has just started. */
 const REVOCATIONS_PIECE = 5000;
 
-/** `paused` ends with `expires_at`, by this server's clock alone. */
-/** A pause that has expired was ended then, by nobody. */
+/** A pause ends with `expires_at`, by this server's clock alone, and then by nobody. */
 const CONTROLS = {
   name: 'controls',
   text: `SELECT stage, paused AND NOT is_over AS paused,
