@@ -63,14 +63,20 @@ async function alice(keys: string): Promise<{ client: Client; heard: string[] }>
   return { client, heard };
 }
 
-test('the bot answers each message once, over a kill and a restart', { timeout: TIMEOUT_MS }, async () => {
+/** What a bot of this user is started with, and the keys that it has. */
+async function botOf(user: string) {
   const keys = keyLine();
   const env = {
-    SANCTUM_KEY_FILE: path.join(folder, 'chat.key'),
-    STATE_FILE: path.join(folder, 'bot.state'),
-    TOKEN: await mintToken({ sub: 'bot' }),
+    SANCTUM_KEY_FILE: path.join(folder, `${user}.key`),
+    STATE_FILE: path.join(folder, `${user}.state`),
+    TOKEN: await mintToken({ sub: user }),
   };
   writeFileSync(env.SANCTUM_KEY_FILE, keys);
+  return { env, keys };
+}
+
+test('the bot answers each message once, over a kill and a restart', { timeout: TIMEOUT_MS }, async () => {
+  const { env, keys } = await botOf('bot');
   const conversation = await scene.conversation(pod, ['alice', 'bot']);
   const { client, heard } = await alice(keys);
   const bot = run('node-bot/bot.ts', { env });
@@ -89,14 +95,8 @@ test('the bot answers each message once, over a kill and a restart', { timeout: 
 });
 
 test('the bot ends in order, also in the middle of an answer', { timeout: TIMEOUT_MS }, async () => {
-  const keys = keyLine();
-  const env = {
-    SANCTUM_KEY_FILE: path.join(folder, 'stopped.key'),
-    STATE_FILE: path.join(folder, 'stopped.state'),
-    TOKEN: await mintToken({ sub: 'stopped' }),
-    USER_ID: 'stopped',
-  };
-  writeFileSync(env.SANCTUM_KEY_FILE, keys);
+  const { env: settings, keys } = await botOf('stopped');
+  const env = { ...settings, USER_ID: 'stopped' };
   const conversation = await scene.conversation(pod, ['alice', 'stopped']);
   const { client, heard } = await alice(keys);
   await client.send(conversation, 'ping');

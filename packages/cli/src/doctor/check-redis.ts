@@ -3,6 +3,7 @@ import { clock } from './check-postgres.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
 const OLDEST_MAJOR = 7;
+const MORE_ROOM = 'Raise maxmemory, or lower REDIS_STREAM_MAXLEN.';
 
 /** Redis may lose everything, and costs latency then; but it must not throw away what it holds. */
 export async function checkRedis(inspector: StreamInspector, now: () => number): Promise<Finding[]> {
@@ -37,7 +38,7 @@ export async function checkRedis(inspector: StreamInspector, now: () => number):
           problem(
             'redis memory',
             `${Math.round((100 * server.usedMemory) / server.maxMemory)} % of maxmemory is used`,
-            'Raise maxmemory, or lower REDIS_STREAM_MAXLEN.',
+            MORE_ROOM,
           ),
         ]
       : []),
@@ -47,7 +48,7 @@ export async function checkRedis(inspector: StreamInspector, now: () => number):
 function remedyOf(refusal: string): string {
   if (refusal === 'MISCONF')
     return 'Its disk takes no snapshot or append-only file: make room there; INFO persistence says which failed.';
-  if (refusal === 'OOM') return 'Raise maxmemory, or lower REDIS_STREAM_MAXLEN.';
+  if (refusal === 'OOM') return MORE_ROOM;
   return 'It is a replica, or lacks replicas (min-replicas-to-write): name the primary in REDIS_URL, or mend them.';
 }
 

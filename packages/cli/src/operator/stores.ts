@@ -172,8 +172,8 @@ export function asPodsHave(
     REDIS_STREAM_MAXLEN: String(stream.maxLength),
     CONSUMER_GROUP_NAME: stream.group,
   };
-  const own = Object.keys(theirs).filter((name) => given(env, name) !== undefined);
-  return { ...env, ...theirs, ...Object.fromEntries(own.map((name) => [name, env[name]])) };
+  const meant = Object.entries(theirs).map(([name, value]) => [name, given(env, name) ?? value]);
+  return { ...env, ...(Object.fromEntries(meant) as typeof theirs) };
 }
 
 /** Redis alone, as the settings name it. */
