@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { PostgresConversationLog } from '../../adapters/postgres/conversation-log.ts';
 import { PostgresDeadLetterLog } from '../../adapters/postgres/dead-letter-log.ts';
 import { PostgresDispatchLog } from '../../adapters/postgres/dispatch-log.ts';
@@ -7,6 +7,7 @@ import { PostgresIntakeLog } from '../../adapters/postgres/intake-log.ts';
 import { PostgresPool } from '../../adapters/postgres/pool.ts';
 import { PostgresReaderLog } from '../../adapters/postgres/reader-log.ts';
 import { freshDatabase } from '../support/servers.ts';
+import { openPool } from '../support/test-database.ts';
 import { describeLogContract } from './log-contract.ts';
 import { PAYLOAD_LIMIT_BYTES, type LogUnderTest, type Operator } from './log-under-test.ts';
 
@@ -18,7 +19,7 @@ describeLogContract('the Postgres log', async (): Promise<LogUnderTest> => {
     maxConnections: 10,
     callTimeoutMs: 20_000,
   });
-  const prompt = new pg.Pool({ connectionString: url });
+  const prompt = openPool(url);
   const limit = { payloadLimitBytes: PAYLOAD_LIMIT_BYTES };
   return {
     intake: new PostgresIntakeLog(pool),

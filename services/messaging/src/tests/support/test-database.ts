@@ -35,3 +35,15 @@ export async function execute(url: string, sql: string): Promise<void> {
     await client.end();
   }
 }
+
+/**
+ * A pool for a test's own statements. Its `end` does not wait until the server has let its connections go: whoever
+ * drops the database next may cut one of them still, which is no fault then.
+ */
+export function openPool(url: string, maxConnections = 10): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max: maxConnections });
+  pool.on('error', (error) => {
+    if (!pool.ending) throw error;
+  });
+  return pool;
+}

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { HelloFrame } from '@sanctum/protocol';
 import type { PostedMessage } from '@sanctum/protocol/schemas';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Log } from '../../../../log.ts';
 import type { BusMessage, BusPublisher } from '../../../../ports.ts';
 import { expectStatus, HttpClient, type MessageToPost } from '../../../support/http-client.ts';
@@ -10,6 +10,7 @@ import { scrape } from '../../../support/scrape.ts';
 import { freshDatabase, freshRedis } from '../../../support/servers.ts';
 import { TestClient } from '../../../support/test-client.ts';
 import type { TestClientOptions } from '../../../support/test-client-options.ts';
+import { openPool } from '../../../support/test-database.ts';
 import { mintToken, type TestClaims } from '../../../support/tokens.ts';
 import { LeapingClock, turn } from './leaping-clock.ts';
 import { RawSocket } from './raw-socket.ts';
@@ -48,7 +49,7 @@ export class RealtimeWorld {
   private constructor(urls: { postgresUrl: string; redisUrl: string }) {
     this.postgresUrl = urls.postgresUrl;
     this.redisUrl = urls.redisUrl;
-    this.sql = new pg.Pool({ connectionString: urls.postgresUrl, max: 2 });
+    this.sql = openPool(urls.postgresUrl, 2);
   }
 
   /** With `redisUrl` that Redis, otherwise one of its own. */
