@@ -6,6 +6,7 @@ import { Scene } from '@sanctum/messaging/tests/support/scene';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { panels, queries } from './grafana/panels.ts';
 import { type LivePrometheus, startPrometheus } from './prometheus/live-prometheus.ts';
@@ -18,6 +19,7 @@ import { allRules, isAlert, metricsIn } from './prometheus/rule-files.ts';
  */
 
 const SCRAPE_MS = 500;
+const POST_EVERY_MS = 20;
 /** A rate needs two scrapes, the figures of stream and outbox are fresh every 5 s, as is the synthetic message. */
 const DATA_MS = 30_000;
 const TIMEOUT = { timeout: DATA_MS + 10_000 };
@@ -44,6 +46,7 @@ beforeAll(async () => {
     for (let count = 1; !isOver; count++) {
       await scene.post(one, 'alice', id);
       await bob.untilMessages(id, count, DATA_MS);
+      await delay(POST_EVERY_MS);
     }
   })();
 });

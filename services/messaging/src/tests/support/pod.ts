@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { createLog } from '../../adapters/pino-log.ts';
 import { loadConfig } from '../../config.ts';
 import { type Log, silentLog } from '../../log.ts';
 import { type Overrides, startServer } from '../../server.ts';
+import { programOf } from './program.ts';
 import { TEST_JWT } from './tokens.ts';
 
 export interface PodOptions {
@@ -69,7 +69,7 @@ export interface PodProcess extends Pod {
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url));
+const MAIN = 'services/messaging/src/main.ts';
 
 /**
  * A pod as a process of its own, that can be killed. `probe` is a module that it loads before the service, and that
@@ -77,8 +77,8 @@ const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url));
  */
 export async function spawnPod(options: PodOptions & { readonly probe?: string }): Promise<PodProcess> {
   const { probe } = options;
-  const probing = probe === undefined ? [] : ['--expose-gc', '--import', probe];
-  const child = spawn(process.execPath, ['--import', 'tsx', ...probing, MAIN], {
+  const probing = probe === undefined ? [] : ['--expose-gc', '--import', 'tsx', '--import', probe];
+  const child = spawn(process.execPath, [...probing, await programOf(MAIN)], {
     env: { ...process.env, LOG_LEVEL: 'info', ...environment(options) },
     stdio: probe === undefined ? ['ignore', 'pipe', 'inherit'] : ['ignore', 'pipe', 'inherit', 'ipc'],
     detached: probe !== undefined,

@@ -4,16 +4,16 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CheckedHistory } from '../../history/check-history.ts';
 import { HistoryWriter } from '../../history/history-writer.ts';
 import { payloadHash } from '../../history/payload-hash.ts';
 import { readFinalState } from '../../history/read-final-state.ts';
+import { programOf } from '../../support/program.ts';
 import { freshDatabase } from '../../support/servers.ts';
 import { execute } from '../../support/test-database.ts';
 
-const MAIN = fileURLToPath(new URL('../../history/main.ts', import.meta.url));
+const MAIN = 'services/messaging/src/tests/history/main.ts';
 const C = randomUUID();
 const IDS = [randomUUID(), randomUUID()];
 const PAYLOAD = { ciphertext: 'YQ==', sender: 'ann' };
@@ -63,10 +63,11 @@ function writeHistory(accepted: readonly string[], isEnded = true): string {
   return file;
 }
 
-function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const program = await programOf(MAIN);
   return new Promise((resolve) => {
     const env = { ...process.env, POSTGRES_URL: undefined, DATABASE_URL: undefined };
-    execFile(process.execPath, ['--import', 'tsx', MAIN, ...args], { env }, (error, stdout, stderr) =>
+    execFile(process.execPath, [program, ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
     );
   });

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { appendFile, chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import {
   ensurePostgres,
@@ -21,12 +20,12 @@ import { schemaObjects } from '../../../adapters/postgres/schema-objects.ts';
 import { checkHistory } from '../../history/check-history.ts';
 import { readFinalState } from '../../history/read-final-state.ts';
 import { eventually } from '../../support/eventually.ts';
+import { programOf } from '../../support/program.ts';
 import { freshRedis } from '../../support/servers.ts';
 import { createDatabase, databaseUrl, randomName } from '../../support/test-database.ts';
 import { headsIn, RestoreScene } from './restore-scene.ts';
 
 const exec = promisify(execFile);
-const SANCTUM = fileURLToPath(new URL('../../../../../../packages/cli/bin/sanctum.mjs', import.meta.url));
 /** The client's programs, whose dumps a server of the same release takes. */
 const RELEASE = 15;
 const progress = () => undefined;
@@ -178,7 +177,8 @@ async function tellTheStory(
   let epoch = 1;
   if (raise) {
     history.append({ type: 'operation', phase: 'invoke', operation: 'restore', kind: 'epoch' });
-    const args = [SANCTUM, 'epoch', 'raise', '--yes', '--json', '--postgres-url', url];
+    const sanctum = await programOf('packages/cli/src/main.ts');
+    const args = [sanctum, 'epoch', 'raise', '--yes', '--json', '--postgres-url', url];
     ({ epoch } = JSON.parse((await exec(process.execPath, args)).stdout) as { epoch: number });
     history.append({ type: 'operation', phase: 'ok', operation: 'restore', kind: 'epoch', epoch, heads });
   }

@@ -1,10 +1,14 @@
 import { workspaceDir } from '@sanctum/local-servers';
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../config.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Pod } from '../../support/pod.ts';
+import { programOf } from '../../support/program.ts';
 import { metricOf, Scene, STREAM } from '../../support/scene.ts';
 import { psql } from '../schema/psql.ts';
 import { type } from './on-call.ts';
@@ -107,13 +111,21 @@ const SAYS: readonly (readonly [string, RegExp, 'asks'?])[] = [
 ];
 
 describe('sanctum', () => {
+  let bin: string;
+  beforeAll(async () => {
+    bin = await mkdtemp(path.join(tmpdir(), 'sanctum-test-'));
+    const program = await programOf('packages/cli/src/main.ts');
+    await writeFile(path.join(bin, 'sanctum'), `#!/bin/sh\nexec node '${program}' "$@"\n`, { mode: 0o755 });
+  });
+  afterAll(() => rm(bin, { recursive: true }));
+
   // A rollout needs a cluster and Prometheus: packages/cli has it go through both phases, and back, with the real kubectl.
   const lines = commandsOfKind('sanctum').filter(({ text }) => !text.startsWith('sanctum rollout'));
 
   test.each(lines)('line $line ($chapter): $text', async ({ text }) => {
     const stores = { POSTGRES_URL: scene.databaseUrl, REDIS_URL: scene.redisUrl };
-    const at = { cwd: workspaceDir, env: { PATH: process.env['PATH'], ...stores } };
-    const typed = `./${text.replace('<stage>', 'delivery').replace('<message-id>', messageId)}`;
+    const at = { cwd: workspaceDir, env: { PATH: `${bin}:${process.env['PATH']}`, ...stores } };
+    const typed = text.replace('<stage>', 'delivery').replace('<message-id>', messageId);
     // At the terminal, which a test has not: it then says what to add.
     const [, printed, asks] = SAYS.find(([some]) => typed.includes(some))!;
     if (asks) await expect(run('sh', ['-c', typed], at)).rejects.toThrow('Add --yes.');

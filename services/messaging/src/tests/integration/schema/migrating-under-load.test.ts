@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
@@ -11,6 +10,7 @@ import type { ReaderLog, UserSnapshot } from '../../../ports.ts';
 import { eventually } from '../../support/eventually.ts';
 import { HttpClient } from '../../support/http-client.ts';
 import { startPod } from '../../support/pod.ts';
+import { programOf } from '../../support/program.ts';
 import { emptyDatabase, freshDatabase, freshRedis } from '../../support/servers.ts';
 import { execute } from '../../support/test-database.ts';
 import { TestClient } from '../../support/test-client.ts';
@@ -20,7 +20,7 @@ import { migrationFile } from './psql.ts';
 
 /** The newest migration that the first published build knew: what a pod of it runs on. */
 const FIRST_BUILD = '20250205_dead_letters_and_retention';
-const MAIN = fileURLToPath(new URL('../../../main.ts', import.meta.url));
+const MAIN = 'services/messaging/src/main.ts';
 const ERRORS_MAX_SHARE = 0.01;
 const CONVERSATIONS = 10;
 const WORKERS = 6;
@@ -186,7 +186,7 @@ test('a pod does not start on a schema that a newer build has made, and says why
     HTTP_PORT: '0',
     ADMIN_PORT: '0',
   };
-  const starting = promisify(execFile)(process.execPath, ['--import', 'tsx', MAIN], { env });
+  const starting = promisify(execFile)(process.execPath, [await programOf(MAIN)], { env });
   await expect(starting).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
