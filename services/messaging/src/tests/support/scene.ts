@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import type { Log } from '../../log.ts';
 import type { Overrides } from '../../server.ts';
+import { eventually } from './eventually.ts';
 import { expectStatus, HttpClient } from './http-client.ts';
 import { type Pod, spawnPod, startPod } from './pod.ts';
 import { freshDatabase, freshRedis } from './servers.ts';
@@ -131,7 +132,15 @@ export class Scene {
     return client;
   }
 
-  /** The runbook's manual replay of a conversation. */
+  /** Waits until the dispatcher has sent all that there is. */
+  async allSent(): Promise<void> {
+    await eventually(async () => {
+      const left = await this.sql("SELECT 1 FROM messaging.message_outbox WHERE status <> 'sent' LIMIT 1");
+      if (left.length > 0) throw new Error('there are rows that have not been sent');
+    });
+  }
+
+  /** The runbook's manual replay of a conversation. Rows that have not been sent are sent once, as without it. */
   async replay(conversationId: string): Promise<void> {
     await this.sql(
       `UPDATE messaging.message_outbox SET status = 'pending', attempts = 0, dispatched_at = NULL

@@ -76,6 +76,7 @@ test('a member is removed while a subscribe of theirs is being answered: refused
   await scene.conversation(pod, ['alice', 'bob'], id);
   const elsewhere = await scene.conversation(pod, ['alice']);
   await scene.post(pod, 'alice', id);
+  await scene.allSent();
   const bob = await scene.connect(pod, 'bob', { subscribe: 'none' });
   const device = await scene.connect(pod, 'bob');
   gate.close();

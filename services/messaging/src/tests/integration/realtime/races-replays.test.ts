@@ -41,6 +41,7 @@ test('a replay while the credit is used up: nothing until the acks come, then ea
   bob.ack();
   await scene.post(pod, 'alice', id);
   await bob.untilMessages(id, 6);
+  await scene.allSent();
   // Two frames unacknowledged, which is all the credit there is.
   await scene.replay(id);
   await pastTheBus(pod, id, 12);
@@ -79,6 +80,7 @@ test('a member leaves and comes back while a replay is read: nothing from before
   const bob = await scene.connect(far, 'bob');
   await scene.post(near, 'alice', id, 3);
   await bob.untilMessages(id, 3);
+  await scene.allSent();
   gate.close();
   await scene.replay(id);
   await gate.reached();
@@ -104,6 +106,7 @@ test('a removal that nobody heard of: a replay shows nothing to who was removed,
   const bob = await scene.connect(far, 'bob');
   await scene.post(near, 'alice', id, 3);
   await bob.untilMessages(id, 3);
+  await scene.allSent();
   expectStatus(await (await scene.http(near, 'alice')).deleteMember(id, 'bob'), 204);
   await scene.replay(id);
   await bob.until(() => bob.received.members.length > 0);
@@ -119,12 +122,7 @@ test('two replays of one message reach a client twice, each with its number', as
   await scene.post(pod, 'alice', id);
   await bob.untilMessages(id, 1);
   for (const replay of [1, 2]) {
-    await eventually(async () => {
-      const rows = await scene.sql('SELECT status FROM messaging.message_outbox WHERE aggregate_id = $1', [
-        id,
-      ]);
-      expect(rows).toEqual([{ status: 'sent' }]);
-    });
+    await scene.allSent();
     await scene.replay(id);
     await bob.until(() => replaysOf(bob, id).length === replay);
   }

@@ -56,14 +56,6 @@ function figure(printed: string, name: string): number {
   return Number(value);
 }
 
-async function allSent(scene: Scene): Promise<void> {
-  await eventually(async () =>
-    expect(await scene.sql("SELECT 1 FROM messaging.message_outbox WHERE status <> 'sent' LIMIT 1")).toEqual(
-      [],
-    ),
-  );
-}
-
 describe.concurrent('No Messages Delivered to WebSocket Clients', () => {
   const CHAPTER = 'No Messages Delivered to WebSocket Clients';
 
@@ -79,7 +71,7 @@ describe.concurrent('No Messages Delivered to WebSocket Clients', () => {
     expect([...(await scrape(forgotten.httpUrl)).keys()]).not.toContain('messaging_consumer_delivered_total');
     expect(await metricOf(forgotten, 'messaging_hub_slow_path_total')).toBeGreaterThan(0);
     // Check 2: the dispatcher publishes. Check 3: no line of a consumer.
-    await allSent(scene);
+    await scene.allSent();
     const length = () => type(commandOf(CHAPTER, 'redis-cli', 'XLEN'), { redisUrl: scene.redisUrl });
     const before = Number(await length());
     await scene.post(forgotten, 'alice', id);
@@ -117,7 +109,7 @@ describe.concurrent('High Consumer Lag', () => {
     const id = await scene.conversation(front, ['alice']);
     const slow = await scene.podProcess(far);
     await scene.post(front, 'alice', id, MESSAGES);
-    await allSent(scene);
+    await scene.allSent();
 
     // Symptom: the lag's 95th percentile is above 10 s. Its observations come when entries are broadcast at last.
     const above10 = async (pod: Pod) => {
