@@ -12,6 +12,9 @@ const NEEDS_SERVERS = [
 /** In a real Chromium. */
 const NEEDS_BROWSER = '{{apps,packages,services}/*/src,examples/tests}/**/*.browser.test.ts';
 
+/** Ends what a test file has begun. The modules stay: loading them takes a fifth of all tests' time otherwise. */
+const CLEAR_AWAY = 'services/messaging/src/tests/support/clear-away.ts';
+
 export default defineConfig({
   test: {
     // Fixed, so that the same path filters work from any folder of the workspace.
@@ -41,6 +44,8 @@ export default defineConfig({
           include: NEEDS_SERVERS,
           exclude: [NEEDS_BROWSER],
           globalSetup: 'services/messaging/src/tests/support/global-setup.ts',
+          setupFiles: CLEAR_AWAY,
+          isolate: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
@@ -50,6 +55,8 @@ export default defineConfig({
           name: 'browser',
           include: [NEEDS_BROWSER],
           globalSetup: ['services/messaging/src/tests/support/global-setup.ts', 'scripts/build-pages.mjs'],
+          setupFiles: CLEAR_AWAY,
+          isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -9,23 +9,29 @@ import { Redis } from 'ioredis';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, inject } from 'vitest';
+import { inject } from 'vitest';
 import { migrate } from '../../adapters/postgres/migrate.ts';
 import { FREE_DATABASES } from './given-servers.ts';
 import { createDatabase, databaseUrl, dropDatabase, execute, randomName } from './test-database.ts';
 
 /*
- * What a test file needs of PostgreSQL and Redis, each call a fresh one. All of it is cleared away when the
- * file that imports this has ended, in the opposite order.
+ * What a test file needs of PostgreSQL and Redis, each call a fresh one. All of it is cleared away when the file has
+ * ended.
  */
 
 const REDIS_WAIT_S = 60;
 
 const cleanups: (() => Promise<unknown>)[] = [];
 
-afterAll(async () => {
+/** Has something done when the test file has ended. */
+export function whenFileEnds(cleanup: () => Promise<unknown>): void {
+  cleanups.push(cleanup);
+}
+
+/** Does all of it, the last first. */
+export async function clearAway(): Promise<void> {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+}
 
 /** URL of a migrated and otherwise empty database, an installation of its own. */
 export async function freshDatabase(): Promise<string> {
@@ -44,7 +50,7 @@ async function clone(template: string): Promise<string> {
   const server = inject('postgresUrl');
   const name = randomName('clone');
   await createDatabase(server, name, template);
-  cleanups.push(() => dropDatabase(server, name));
+  whenFileEnds(() => dropDatabase(server, name));
   return databaseUrl(server, name);
 }
 
@@ -55,7 +61,7 @@ export async function freshRedis(): Promise<string> {
   const popped = await redis.blpop(FREE_DATABASES, REDIS_WAIT_S);
   if (popped === null) throw new Error(`no Redis database became free within ${REDIS_WAIT_S} s`);
   const number = Number(popped[1]);
-  cleanups.push(async () => {
+  whenFileEnds(async () => {
     await redis.multi().select(number).flushdb().select(0).rpush(FREE_DATABASES, number).exec();
     redis.disconnect();
   });
@@ -69,7 +75,7 @@ export async function ownPostgres(options: { version?: number } = {}): Promise<P
   const binaries = await ensurePostgres({ progress: console.error, version: options.version });
   const dataDir = path.join(await ownFolder(), 'postgres');
   const server = await startPostgres({ dataDir, binaries, database: 'messaging_test', durable: false });
-  cleanups.push(() => server.stop());
+  whenFileEnds(() => server.stop());
   await migrate(server.url);
   return server;
 }
@@ -77,12 +83,12 @@ export async function ownPostgres(options: { version?: number } = {}): Promise<P
 /** A Redis of the test's own, to freeze, kill, empty and restart; with `persist` it keeps its data. */
 export async function ownRedis(options: { persist?: boolean; args?: string[] } = {}): Promise<RedisServer> {
   const server = await startRedis({ dir: path.join(await ownFolder(), 'redis'), ...options });
-  cleanups.push(() => server.stop());
+  whenFileEnds(() => server.stop());
   return server;
 }
 
 async function ownFolder(): Promise<string> {
   const dir = await mkdtemp(path.join(tmpdir(), 'sanctum-test-'));
-  cleanups.push(() => rm(dir, { recursive: true, force: true }));
+  whenFileEnds(() => rm(dir, { recursive: true, force: true }));
   return dir;
 }

@@ -213,7 +213,10 @@ describe('a replay', () => {
     const client = await scene.connect(pods[1]!, 'emil');
     await client.until(() => client.received.caughtUpCount === 1);
     await scene.post(pods[0]!, 'eve', conversationId, 3);
-    const since = new Date().toISOString();
+    // The next millisecond: what was posted just now may be of this one.
+    const next = Date.now() + 1;
+    await eventually(() => expect(Date.now()).toBeGreaterThanOrEqual(next));
+    const since = new Date(next).toISOString();
     await scene.post(pods[0]!, 'eve', conversationId, 4);
     await client.untilMessages(conversationId, 7);
     await eventually(async () => expect(await scene.unacknowledged()).toBe(0));

@@ -1,7 +1,6 @@
 import { tooLargeAbove } from '@sanctum/protocol';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { afterEach } from 'vitest';
 import { PostgresDispatchLog } from '../../../adapters/postgres/dispatch-log.ts';
 import { PostgresPool } from '../../../adapters/postgres/pool.ts';
 import { decodeStreamEntry } from '../../../adapters/redis/stream-entry.ts';
@@ -24,7 +23,7 @@ export interface OutboxState {
   readonly replayNo: number;
 }
 
-/** A database, a Redis, and dispatchers between them. All of it ends with the test. */
+/** A database, a Redis, and dispatchers between them. `endDispatchScenes` ends all of it. */
 export class DispatchScene {
   readonly log = new RecordedLog();
   readonly metrics = createMetrics({ dispatcher: true, consumer: false });
@@ -139,6 +138,7 @@ export class DispatchScene {
 }
 
 const scenes: DispatchScene[] = [];
-afterEach(async () => {
+
+export async function endDispatchScenes(): Promise<void> {
   for (const scene of scenes.splice(0)) await scene.end();
-});
+}

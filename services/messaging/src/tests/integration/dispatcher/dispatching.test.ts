@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { bucketOf } from '../../../bucket.ts';
 import { eventually } from '../../support/eventually.ts';
 import { valueOf } from '../../support/metric-values.ts';
 import { freshDatabase, freshRedis } from '../../support/servers.ts';
-import { DispatchScene } from './dispatch-scene.ts';
+import { DispatchScene, endDispatchScenes } from './dispatch-scene.ts';
+
+afterEach(endDispatchScenes);
 
 const open = async () => DispatchScene.open(await freshDatabase(), await freshRedis());
 

@@ -4,11 +4,12 @@ import { bucketOf } from '../../../bucket.ts';
 import { eventually } from '../../support/eventually.ts';
 import { valueOf } from '../../support/metric-values.ts';
 import { freshDatabase, ownRedis } from '../../support/servers.ts';
-import { DispatchScene } from './dispatch-scene.ts';
+import { DispatchScene, endDispatchScenes } from './dispatch-scene.ts';
 
 const MIB = 1024 * 1024;
 
 const server = await ownRedis({ args: ['--proto-max-bulk-len', String(MIB)] });
+afterEach(endDispatchScenes);
 afterEach(() => server.kill('SIGCONT'));
 const open = async () => DispatchScene.open(await freshDatabase(), server.url);
 

@@ -1,6 +1,6 @@
 import { ensurePostgres, type PostgresServer } from '@sanctum/local-servers';
 import { migrate } from '../../../adapters/postgres/migrate.ts';
-import { emptyDatabase, freshDatabase, ownPostgres } from '../../support/servers.ts';
+import { emptyDatabase, freshDatabase, ownPostgres, whenFileEnds } from '../../support/servers.ts';
 import { createDatabase, databaseUrl, randomName } from '../../support/test-database.ts';
 
 /** The oldest release that the SQL must run on. */
@@ -30,7 +30,10 @@ async function oldestRelease(): Promise<Release[]> {
   }
   let server: Promise<PostgresServer> | undefined;
   const empty = async () => {
-    server ??= ownPostgres({ version: OLDEST });
+    if (server === undefined) {
+      server = ownPostgres({ version: OLDEST });
+      whenFileEnds(async () => (server = undefined));
+    }
     const { url } = await server;
     const name = randomName('schema');
     await createDatabase(url, name);
