@@ -27,6 +27,10 @@ class Connection {
     this.#answer(new Response(body));
   }
 
+  break(): void {
+    this.#body?.error(new TypeError('network error'));
+  }
+
   send(text: string): void {
     this.#body?.enqueue(new TextEncoder().encode(text));
   }
@@ -55,6 +59,7 @@ afterEach(async () => {
   await followed;
   asked.length = 0;
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
@@ -95,4 +100,29 @@ test('a page that is left asks no more, and has no failure', async () => {
   await followed;
   expect(asked).toHaveLength(1);
   expect(live).toEqual({});
+});
+
+test.each([
+  ['breaks', () => asked[1]?.break()],
+  ['takes too long', (timeout: AbortController) => timeout.abort(new DOMException('', 'TimeoutError'))],
+])('an answer that begins and %s is none', async (_how, fail) => {
+  const timeout = new AbortController();
+  vi.spyOn(AbortSignal, 'timeout').mockReturnValue(timeout.signal);
+  const answer = expect(new Api('a token', () => undefined).get('partitions')).rejects.toMatchObject({
+    code: 'unreachable',
+  });
+  asked[1]?.open();
+  asked[1]?.send('{"partitions": [');
+  await vi.advanceTimersByTimeAsync(0);
+  fail(timeout);
+  await answer;
+});
+
+test('whoever gives up a question while it is answered is told nothing else', async () => {
+  const gone = new AbortController();
+  const answer = new Api('a token', () => undefined).get('partitions', {}, gone.signal);
+  asked[1]?.open();
+  asked[1]?.send('{');
+  gone.abort();
+  await expect(answer).rejects.toMatchObject({ name: 'AbortError' });
 });

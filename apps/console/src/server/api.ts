@@ -23,14 +23,12 @@ export class Api {
   }
 
   async get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
-    const response = await this.#fetch(path + queryText(query), withTimeout(signal));
-    return (await response.json()) as T;
+    return this.#json<T>(path + queryText(query), withTimeout(signal));
   }
 
   async send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T> {
     const init = body === undefined ? {} : { body: JSON.stringify(body) };
-    const response = await this.#fetch(path, { method, ...init, ...withTimeout() });
-    return (await response.json()) as T;
+    return this.#json<T>(path, { method, ...init, ...withTimeout() });
   }
 
   /**
@@ -54,6 +52,16 @@ export class Api {
     }
   }
 
+  async #json<T>(path: string, init: RequestInit): Promise<T> {
+    const response = await this.#fetch(path, init);
+    try {
+      return (await response.json()) as T;
+    } catch (error) {
+      // The answer began and did not end, or is no JSON.
+      throw failureOf(error, init);
+    }
+  }
+
   async #fetch(path: string, init: RequestInit): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set('authorization', `Bearer ${this.#token}`);
@@ -62,7 +70,7 @@ export class Api {
     try {
       response = await fetch(`admin/v1/${path}`, { ...init, headers, cache: 'no-store' });
     } catch (error) {
-      throw init.signal?.aborted === true && !isTimeout(init.signal) ? error : unreachable();
+      throw failureOf(error, init);
     }
     if (response.ok) return response;
     const error = apiError(response.status, await response.json().catch(() => undefined));
@@ -74,6 +82,11 @@ export class Api {
 function withTimeout(signal?: AbortSignal): { signal: AbortSignal } {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   return { signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) };
+}
+
+/** Whoever gave up knows why; anything else is the other end's silence. */
+function failureOf(error: unknown, { signal }: RequestInit): unknown {
+  return signal?.aborted === true && !isTimeout(signal) ? error : unreachable();
 }
 
 function isTimeout(signal: AbortSignal): boolean {
