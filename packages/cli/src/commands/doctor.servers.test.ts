@@ -250,7 +250,7 @@ describe('PostgreSQL', () => {
     );
     const examined = await doctor();
     expect(of(examined, 'job prune_dlq')).toEqual([
-      'problem: failed last: disk full → See the logs of the pods for `job_failed`.',
+      'problem: failed last: disk full → See the logs of the pods for `background_job_failed`.',
     ]);
     expect(of(examined, 'job partitions')).toEqual([
       expect.stringMatching(/^warning: last done 20.* → Is any pod running/),

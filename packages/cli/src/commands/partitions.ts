@@ -52,7 +52,7 @@ function text(storage: Partitions): string {
     ...storage.partitions.map(line),
     `kept for ${retention.outbox_days} days, ${ageText(ahead)} ahead; ${dlqRows} unusable stream entries, kept for ${retention.dlq_days} days`,
     ...jobs.map(({ name, last_success_at: at, last_error: error }) => {
-      return `job ${name}: ${at === null ? 'never done' : `last done ${at}`}${error === null ? '' : `, then failed: ${error}`}`;
+      return `job ${name}: ${at === null ? 'not done yet' : `last done ${at}`}${error === null ? '' : `, then failed: ${error}`}`;
     }),
   ].join('\n');
 }

@@ -92,17 +92,19 @@ export async function checkStorage(shell: Shell, stores: Stores, now: number): P
         problem(
           `job ${name}`,
           `failed last: ${printable(error)}`,
-          'See the logs of the pods for `job_failed`.',
+          'See the logs of the pods for `background_job_failed`.',
         ),
       );
-    } else if (at === null || isSilent) {
+    } else if (at === null) {
       findings.push(
         warning(
           `job ${name}`,
-          at === null ? 'never done' : `last done ${at}`,
-          'Is any pod running? One of them does it.',
+          'not done yet',
+          'A pod does it within half a minute of its start: is one running?',
         ),
       );
+    } else if (isSilent) {
+      findings.push(warning(`job ${name}`, `last done ${at}`, 'Is any pod running? One of them does it.'));
     } else findings.push(ok(`job ${name}`, `last done ${at}`));
   }
   return findings;
