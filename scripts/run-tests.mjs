@@ -13,10 +13,11 @@ export async function runTests(args) {
   const tools = await finished(['--import', 'tsx', 'scripts/fetch-tools.ts']);
   const tests =
     tools === 0 ? await finished(['node_modules/vitest/vitest.mjs', 'run', ...REPORTERS, ...args]) : 1;
-  const { passed, failed } = counts();
+  const { passed, failures } = counts();
   // A run that broke down before or beside its tests has failed, whatever it counted.
-  const broken = tests !== 0 && failed === 0 ? 1 : 0;
-  console.log(`${passed} passed, ${failed + broken} failed`);
+  if (tests !== 0 && failures.length === 0) failures.push('the run broke down: its own words stand above');
+  for (const failure of failures) console.log(`failed: ${failure}`);
+  console.log(`${passed} passed, ${failures.length} failed`);
   return tests;
 }
 
@@ -43,6 +44,6 @@ function counts() {
   try {
     return JSON.parse(readFileSync(COUNTS, 'utf8'));
   } catch {
-    return { passed: 0, failed: 0 };
+    return { passed: 0, failures: [] };
   }
 }
