@@ -79,13 +79,21 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
       dispatching,
     ),
     outboxDead: counter('messaging_outbox_dead_total', 'Rows buried', dispatching),
-    outboxPending: gauge('messaging_outbox_pending', 'Rows waiting now', dispatching),
-    outboxOldestPendingSeconds: gauge(
-      'messaging_outbox_oldest_pending_seconds',
-      'Age of the oldest waiting row',
+    outboxPending: gauge(
+      'messaging_outbox_pending',
+      'Rows waiting now, counted up to 1,000,000',
       dispatching,
     ),
-    outboxDeadRows: gauge('messaging_outbox_dead_rows', 'Dead rows now', dispatching),
+    outboxOldestPendingSeconds: gauge(
+      'messaging_outbox_oldest_pending_seconds',
+      'Age of the oldest waiting row; one that an operator sends again does not count',
+      dispatching,
+    ),
+    outboxDeadRows: gauge(
+      'messaging_outbox_dead_rows',
+      'Dead rows now, counted up to 1,000,000',
+      dispatching,
+    ),
     dispatchPublished: counter(
       'messaging_dispatch_published_total',
       'XADDs acknowledged, re-sends included',
@@ -167,7 +175,7 @@ export function createMetrics(stages: { dispatcher: boolean; consumer: boolean }
     hubMissing: counter('messaging_hub_missing_total', 'Rows above the floor that the log does not hold'),
     endToEndSeconds: histogram(
       'messaging_end_to_end_seconds',
-      'From commit to the acknowledgement of a client',
+      'From commit to the acknowledgement of a client that was connected then, by whatever path',
     ),
     clockOffset: gauge(
       'messaging_clock_offset_seconds',

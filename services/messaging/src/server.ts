@@ -217,8 +217,10 @@ export async function startServer(
     metrics,
     log,
   });
+  const pinging = new PostgresReaderLog(controlPool, { payloadLimitBytes });
   const readiness = new ReadinessCheck({
-    pingPostgres: () => reader.readEpoch(),
+    // Not among the readers, whose connections may all be waited for.
+    pingPostgres: () => pinging.readEpoch(),
     clock,
     inputs: () => ({
       started,

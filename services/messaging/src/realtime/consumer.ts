@@ -220,7 +220,11 @@ export class Consumer {
     try {
       await deadLetters.recordMalformed(malformed, settings.group);
     } catch (error) {
-      log.error('consumer_dead_letter_failed', { entries: malformed.length, reason: reasonOf(error) });
+      log.error('consumer_dead_letter_failed', {
+        entries: malformed.length,
+        entry_ids: malformed.slice(0, NAMED_MAX).map(({ entryId }) => entryId),
+        reason: reasonOf(error),
+      });
       return false;
     }
     metrics.consumerFailures.inc({ reason: 'parse_error' }, malformed.length);

@@ -23,7 +23,7 @@ export class Credit {
     return this.#usedUpSince;
   }
 
-  /** Counts a frame. `occurredAt`: its message came live, and may be timed. */
+  /** Counts a frame. `occurredAt`: its message may be timed. */
   spend(now: number, occurredAt?: number): void {
     this.#sent += 1;
     if (this.left <= 0) this.#usedUpSince = now;

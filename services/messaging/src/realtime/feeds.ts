@@ -115,6 +115,7 @@ export class Feeds {
   /** `head` is what was read for the reader itself: a feed that missed something learns of it here. */
   attach(position: Position, head: number): void {
     const { feed } = position;
+    position.seatedAt = head;
     feed.positions.add(position);
     feed.emptySince = undefined;
     this.#empty.delete(feed);

@@ -54,7 +54,7 @@ export class Outbound {
     this.credit.spend(this.#clock.monotonic());
   }
 
-  /** `isTimed`: it came live, and its acknowledgement says how long it took. */
+  /** `isTimed`: its reader was there when it was committed, so that its acknowledgement says how long it took. */
   message(item: MessageItem, isTimed: boolean): void {
     this.#connection.send(item.frame);
     this.#metrics.transportMessagesSent.inc();

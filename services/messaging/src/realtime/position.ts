@@ -21,6 +21,8 @@ export class Position {
   verified: number;
   /** The conversation's members_version made by the last change of this membership. */
   membershipVersion: number;
+  /** The conversation's head when the reader came: what is above is new to it, and timed. */
+  seatedAt = Infinity;
   /** Counts towards `caught_up` until the cursor is here. */
   catchUpTo: number | undefined;
   /** Stands in the session's queue of conversations with something due. */

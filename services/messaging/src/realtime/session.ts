@@ -295,7 +295,7 @@ export class Session {
   }
 
   sendMessage(position: Position, item: MessageItem): void {
-    this.out.message(item, item.live);
+    this.out.message(item, item.to > position.seatedAt);
     if (!item.live) this.hub.metrics.hubGapFills.inc({ source: 'postgres' });
     else if (position.catchUpTo !== undefined) this.hub.metrics.hubGapFills.inc({ source: 'ring' });
     this.#advance(position, item.to);

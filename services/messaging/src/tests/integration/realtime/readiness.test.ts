@@ -38,6 +38,26 @@ test('both flags off: ready', async () => {
   expect((await fetch(`${pod.httpUrl}/healthz`)).status).toBe(200);
 });
 
+test('reads that wait, as many as there are connections for them: ready', async () => {
+  scene = await Scene.begin();
+  const pod = await scene.pod();
+  await scene.conversation(pod, ['alice']);
+  const operator = await scene.sqlConnection();
+  await operator.query('BEGIN; LOCK TABLE messaging.conversation_member');
+  const alice = await scene.http(pod, 'alice');
+  const reads = Array.from({ length: 20 }, () => alice.conversations());
+  await eventually(async () => {
+    const [row] = await scene.sql<{ waiting: number }>(
+      `SELECT count(*)::int AS waiting FROM pg_stat_activity
+       WHERE application_name = 'sanctum-reader' AND wait_event_type = 'Lock' AND datname = current_database()`,
+    );
+    expect(row?.waiting).toBe(6);
+  });
+  expect(await readyz(pod)).toMatchObject({ status: 200 });
+  await operator.query('ROLLBACK');
+  for (const { status } of await Promise.all(reads)) expect(status).toBe(200);
+});
+
 test('Redis is stopped: degraded, messages are accepted and reach members within 2 s; back by itself', async () => {
   const redis = await ownRedis();
   scene = await Scene.begin({ redisUrl: redis.url });
