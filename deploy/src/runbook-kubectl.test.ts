@@ -231,6 +231,18 @@ it('a restore: nothing runs while the database is away, the epoch is raised by o
   expect(cluster.cronJob('messaging-prune').spec!.suspend).toBe(false);
 });
 
+it('a restore: revocations and pauses are set right behind the epoch, and before the first pod', () => {
+  const lines = runbookCommands().filter(({ chapter }) => chapter === 'After a Restore');
+  const places = [
+    /create job epoch-raise/,
+    /messaging\.revoke\(/,
+    /set_control\(/,
+    /scale .*--replicas=3/,
+  ].map((words) => lines.findIndex(({ text }) => words.test(text)));
+  expect(places).not.toContain(-1);
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+});
+
 describe('the rollback', () => {
   const rollbacks = COMMANDS.filter(({ text }) =>
     text.includes('DISPATCHER_ENABLED=false CONSUMER_ENABLED=false'),

@@ -26,6 +26,25 @@ test("it has every panel of the owner's tree, in his order and with his names", 
   expect(dashboardJson()).toContain('"title": "Realtime Messaging Overview"');
 });
 
+interface Panel {
+  readonly type: string;
+  readonly title: string;
+  readonly targets?: readonly { readonly legendFormat: string }[];
+  readonly options?: { readonly legend: { readonly showLegend: boolean } };
+}
+
+test('every panel of several lines says which line is which', () => {
+  const { panels: made } = JSON.parse(dashboardJson()) as { panels: Panel[] };
+  const several = made.filter(
+    ({ type, targets = [] }) =>
+      type === 'timeseries' &&
+      (targets.length > 1 || targets.some(({ legendFormat }) => legendFormat.includes('{{'))),
+  );
+  expect(several.length).toBeGreaterThan(5);
+  const unnamed = several.filter(({ options }) => options?.legend.showLegend !== true);
+  expect(unnamed.map(({ title }) => title)).toEqual([]);
+});
+
 test('every query is PromQL', async () => {
   expect(queries.length).toBeGreaterThan(panels.length);
   await checkExpressions(queries.map(({ expr }) => expr));

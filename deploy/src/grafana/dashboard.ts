@@ -1,4 +1,11 @@
 import {
+  LegendDisplayMode,
+  LegendPlacement,
+  TooltipDisplayMode,
+  VizLegendOptionsBuilder,
+  VizTooltipOptionsBuilder,
+} from '@grafana/grafana-foundation-sdk/common';
+import {
   DashboardBuilder,
   DatasourceVariableBuilder,
   RowBuilder,
@@ -39,6 +46,13 @@ function panel(spec: PanelSpec): PanelBuilder {
     .min(0)
     .span(spec.width)
     .height(PANEL_HEIGHT)
+    .legend(
+      new VizLegendOptionsBuilder()
+        .showLegend(true)
+        .displayMode(LegendDisplayMode.List)
+        .placement(LegendPlacement.Bottom),
+    )
+    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi))
     .datasource(DATASOURCE);
   spec.queries.forEach(({ expr, legend }, index) => {
     const refId = String.fromCharCode('A'.charCodeAt(0) + index);

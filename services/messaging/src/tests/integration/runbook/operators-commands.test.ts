@@ -34,6 +34,7 @@ beforeAll(async () => {
   await scene.post(pod, 'alice', conversationId, 2);
   messageId = await scene.insert(conversationId, { ciphertext: 'x'.repeat(200_000) });
   await scene.redis.xadd(STREAM, '*', 'v', 'nonsense');
+  await scene.sql("SELECT messaging.revoke('login', 'of-before-the-backup')");
   await eventually(async () => {
     expect(await statusOf(conversationId)).toEqual(['sent', 'sent', 'dead']);
     expect(await scene.sql('SELECT 1 FROM messaging.message_dlq')).toHaveLength(1);
@@ -62,7 +63,7 @@ describe('SQL, as the role sanctum_operator', () => {
       "UPDATE messaging.message_outbox SET status = 'dead', last_error = 'too_large' WHERE message_id = $1",
       [messageId],
     );
-    const statement = text.replaceAll('<conversation-id>', conversationId);
+    const statement = text.replaceAll('<conversation-id>', conversationId).replaceAll('<user-id>', 'carol');
     expect(statement).not.toMatch(/<[a-z-]+>/);
     const printed = await psql(scene.databaseUrl, '-c', 'SET ROLE sanctum_operator', '-c', statement);
     const [, ...rows] = printed.split('\n');
@@ -102,6 +103,7 @@ describe('curl, on a pod', () => {
 const SAYS: readonly (readonly [string, RegExp, 'asks'?])[] = [
   ['epoch raise', /^epoch raised from \d+ to \d+/, 'asks'],
   ['prune', /^unusable stream entries forgotten: \d+$/m, 'asks'],
+  ['revoke --user carol', /^revoked user carol at /, 'asks'],
   ['resume delivery', /^delivery {4}runs {2}since/m, 'asks'],
   // Whatever was dead, a chapter before has tried it again.
   ['dead-letters requeue --all', /^(?:done: \d+ of \d+|nothing to requeue)/m, 'asks'],
@@ -125,7 +127,10 @@ describe('sanctum', () => {
   test.each(lines)('line $line ($chapter): $text', async ({ text }) => {
     const stores = { POSTGRES_URL: scene.databaseUrl, REDIS_URL: scene.redisUrl };
     const at = { cwd: workspaceDir, env: { PATH: `${bin}:${process.env['PATH']}`, ...stores } };
-    const typed = text.replace('<stage>', 'delivery').replace('<message-id>', messageId);
+    const typed = text
+      .replace('<stage>', 'delivery')
+      .replace('<message-id>', messageId)
+      .replace('<user-id>', 'carol');
     // At the terminal, which a test has not: it then says what to add.
     const [, printed, asks] = SAYS.find(([some]) => typed.includes(some))!;
     if (asks) await expect(run('sh', ['-c', typed], at)).rejects.toThrow('Add --yes.');

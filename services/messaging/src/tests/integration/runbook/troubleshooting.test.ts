@@ -189,7 +189,7 @@ describe.concurrent('Consumer Failures Spiking', () => {
     expect(await failures()).toBe(settled);
   });
 
-  test('a malformed entry: found in the table; one that the table could not take is acknowledged by hand', async (context) => {
+  test('a malformed entry: found in the table; one that the table could not take is acknowledged by hand, or waits for it', async (context) => {
     const { scene } = await begin(context);
     const pod = await scene.podProcess({ CONSUMER_CLAIM_IDLE_MS: '200' });
     const parseErrors = async () =>
@@ -208,16 +208,27 @@ describe.concurrent('Consumer Failures Spiking', () => {
 
     await scene.sql('ALTER TABLE messaging.message_dlq RENAME TO message_dlq_away');
     const stuck = (await scene.redis.xadd(STREAM, '*', 'v', '1', 'payload', 'no JSON')) as string;
-    await pod.logged('consumer_dead_letter_failed');
-    expect(await scene.unacknowledged()).toBeGreaterThan(0);
+    expect(await pod.logged('consumer_dead_letter_failed')).toMatchObject({ entry_ids: [stuck] });
+    // It is handed out again and again.
+    const pending = () => type(commandOf(CHAPTER, 'redis-cli', 'XPENDING'), { redisUrl: scene.redisUrl });
+    await eventually(async () => {
+      const [, times] = new RegExp(`^${stuck}\\n.+\\n\\d+\\n(\\d+)$`, 'm').exec(await pending())!;
+      expect(Number(times)).toBeGreaterThan(2);
+    });
     const byHand = await type(commandOf(CHAPTER, 'redis-cli', 'XACK'), {
       redisUrl: scene.redisUrl,
       entryId: stuck,
     });
     expect(byHand.trim()).toBe('1');
     await eventually(async () => expect(await scene.unacknowledged()).toBe(0));
-    await scene.sql('ALTER TABLE messaging.message_dlq_away RENAME TO message_dlq');
     expect(await parseErrors()).toBe(1);
+
+    // One that was left alone is buried once the table is mended.
+    const patient = (await scene.redis.xadd(STREAM, '*', 'v', '1', 'payload', 'no JSON')) as string;
+    await eventually(async () => expect(await pending()).toContain(patient));
+    await scene.sql('ALTER TABLE messaging.message_dlq_away RENAME TO message_dlq');
+    await eventually(async () => expect(await parseErrors()).toBe(2));
+    await eventually(async () => expect(await scene.unacknowledged()).toBe(0));
   });
 });
 
