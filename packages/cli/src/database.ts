@@ -79,6 +79,17 @@ function refusal(sqlState: string, { at, database }: { at: string; database: str
         `this user may not do that in PostgreSQL at ${at}`,
         'Use the role that owns the schema.',
       );
+    case '53300':
+      return new CliError(
+        `PostgreSQL at ${at} has no connection left for this user`,
+        'End some (pg_stat_activity lists them), or raise max_connections, or the limit of the role or database.',
+      );
+    case '57P01':
+    case '57P03':
+      return new CliError(
+        `PostgreSQL at ${at} is starting, recovering or shutting down`,
+        'Wait until it takes connections; its log says how far it is.',
+      );
     case '25006':
       return new CliError(`PostgreSQL at ${at} is a standby`, 'Name the primary.');
     default:

@@ -1,6 +1,6 @@
 import type { Stage } from '@sanctum/protocol/admin';
 import { Status } from '../ui/icon.tsx';
-import { HEALTH_SIGNS, HEALTH_WORDS, STAGE_WORDS, troubled } from './stages.ts';
+import { HEALTH_SIGNS, HEALTH_WORDS, remedyOf, STAGE_WORDS, troubled } from './stages.ts';
 
 /** Each stage that something is wrong with: the cause in words, what it means, where to look next. */
 export function Findings({ stages }: { stages: readonly Stage[] }) {
@@ -46,12 +46,6 @@ function sentence(cause: string): string {
 }
 
 const CONTROLS = { view: 'controls', label: 'Controls' };
-
-function remedyOf(stage: Stage): string {
-  if (stage.health === 'paused') return 'An operator paused it. Resume it when the reason is gone.';
-  // Who merely waits for another needs no remedy of its own.
-  return stage.health === 'down' || stage.health === 'off' ? STAGE_WORDS[stage.name].remedy : '';
-}
 
 function moreOf(stage: Stage): { view: string; label: string } {
   return stage.health === 'paused' ? CONTROLS : STAGE_WORDS[stage.name].more;

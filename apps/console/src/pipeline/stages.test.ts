@@ -1,6 +1,6 @@
 import type { Health, Stage, StageName } from '@sanctum/protocol/admin';
 import { expect, test } from 'vitest';
-import { headline, troubled } from './stages.ts';
+import { headline, remedyOf, troubled } from './stages.ts';
 
 const stage = (name: StageName, health: Health, cause: string | null = null): Stage => ({
   name,
@@ -33,4 +33,22 @@ test('several are listed as one says it', () => {
 
 test('when all is well it says so', () => {
   expect(headline({ stages: [stage('hub', 'ok')] })).toEqual({ sign: 'ok', text: 'Everything works' });
+});
+
+test.each([
+  ['Redis does not answer: messages take the slow path', /Restart Redis or fail over/],
+  ['Redis refuses writes (OOM)', /maxmemory.*XTRIM <stream> MAXLEN ~ n/],
+  ['Redis refuses writes (MISCONF)', /disk and its log/],
+  ['Redis refuses writes (NOREPLICAS)', /min-replicas-to-write/],
+  ['Redis refuses writes (READONLY)', /REDIS_URL to the primary/],
+  ['Redis refuses writes (NEW)', /Restart Redis or fail over/],
+])('what to do: %s', (cause, remedy) => {
+  const text = remedyOf(stage('stream', 'down', cause));
+  expect(text).toMatch(remedy);
+  expect(text).toContain('slow path');
+  expect(text.includes('Restart')).toBe(remedy.source.includes('Restart'));
+});
+
+test('whoever only waits for another gets no remedy', () => {
+  expect(remedyOf(stage('stream', 'degraded', 'Redis refuses writes (OOM)'))).toBe('');
 });

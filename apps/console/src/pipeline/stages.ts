@@ -13,6 +13,9 @@ export interface StageWords {
   readonly more: { readonly view: string; readonly label: string };
 }
 
+const SLOW_PATH =
+  'Messages are still accepted and still reach connected clients by the slow path, seconds later.';
+
 export const STAGE_WORDS: Readonly<Record<StageName, StageWords>> = {
   intake: {
     title: 'HTTP POST',
@@ -41,8 +44,7 @@ export const STAGE_WORDS: Readonly<Record<StageName, StageWords>> = {
     title: 'Redis Stream',
     subtitle: 'Redis',
     backlog: 'entries',
-    remedy:
-      'Messages are still accepted and still reach connected clients by the slow path, seconds later. Restart Redis or fail over: the backlog is dispatched by itself, nothing is lost.',
+    remedy: `${SLOW_PATH} Restart Redis or fail over: the backlog is dispatched by itself, nothing is lost.`,
     more: { view: 'consumers', label: 'Consumers' },
   },
   consumer: {
@@ -69,6 +71,22 @@ export const STAGE_WORDS: Readonly<Record<StageName, StageWords>> = {
     more: { view: 'connections', label: 'Connections' },
   },
 };
+
+/** By why Redis refuses writes: with its data on disk a restart brings the same back. */
+const REFUSAL_REMEDIES: Readonly<Record<string, string>> = {
+  OOM: `${SLOW_PATH} Redis is full: raise its maxmemory, or make room with XTRIM <stream> MAXLEN ~ n and keep REDIS_STREAM_MAXLEN lower from then on.`,
+  MISCONF: `${SLOW_PATH} Redis cannot write its snapshots or its AOF: look at its disk and its log.`,
+  NOREPLICAS: `${SLOW_PATH} The replicas that Redis must have (min-replicas-to-write) are away: bring them back.`,
+  READONLY: `${SLOW_PATH} This Redis is a replica: point REDIS_URL to the primary.`,
+};
+
+export function remedyOf({ name, health, cause }: Stage): string {
+  if (health === 'paused') return 'An operator paused it. Resume it when the reason is gone.';
+  // Who merely waits for another needs no remedy of its own.
+  if (health !== 'down' && health !== 'off') return '';
+  const refusal = name === 'stream' ? /refuses writes \((\w+)\)/.exec(cause ?? '')?.[1] : undefined;
+  return REFUSAL_REMEDIES[refusal ?? ''] ?? STAGE_WORDS[name].remedy;
+}
 
 export const HEALTH_WORDS: Readonly<Record<Health, string>> = {
   ok: 'works',

@@ -21,7 +21,8 @@ const WORDS: Readonly<Record<string, string>> = {
   token_expired: 'This token has expired. Log in with a new one.',
   revoked: 'This login has been revoked. Log in with a new token.',
   scope_required: 'This token is valid but not an operator’s: it lacks the scope “messaging:operate”.',
-  unavailable: 'Postgres cannot be asked at the moment, so this cannot be shown or done. Try again soon.',
+  unavailable:
+    'What this needs cannot be asked at the moment: Postgres, Redis, or where the token’s keys come from. Try again soon.',
   overloaded: 'The service is too busy at the moment. Try again in a few seconds.',
   rate_limited: 'Too many requests. Try again in a few seconds.',
   not_found: 'There is no such thing, or no longer.',

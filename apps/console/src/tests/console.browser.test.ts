@@ -1,6 +1,6 @@
 import { eventually } from '@sanctum/messaging/tests/support/eventually';
 import type { Pod } from '@sanctum/messaging/tests/support/pod';
-import { Scene } from '@sanctum/messaging/tests/support/scene';
+import { Scene, STREAM } from '@sanctum/messaging/tests/support/scene';
 import type { TestClient } from '@sanctum/messaging/tests/support/test-client';
 import { mintToken } from '@sanctum/messaging/tests/support/tokens';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -65,6 +65,15 @@ it('opens on the pipeline as the runbook draws it, and its figures are live', as
     expect(Number(rate)).toBeGreaterThan(0);
   });
   await console.page.getByText('Everything works').waitFor();
+});
+
+it('a consumer of somebody else’s group is no pod that is missed', async () => {
+  await scene.redis.xgroup('CREATE', STREAM, 'theirs', '$');
+  await scene.redis.xgroup('CREATECONSUMER', STREAM, 'theirs', 'analytics-1');
+  await console.view('Consumers', 'Consumers');
+  await console.page.getByRole('row', { name: /^analytics-1/ }).waitFor();
+  expect(await console.page.getByText('its pod lives').count()).toBe(1);
+  expect(await console.page.getByText('its pod is gone').count()).toBe(0);
 });
 
 it('a stage is paused when its name was typed, and resumed', async () => {

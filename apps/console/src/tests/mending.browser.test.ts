@@ -68,8 +68,13 @@ it('a conversation is replayed only after the page has said what that touches', 
   expect(await estimate.textContent()).toContain('1 client.');
   expect(replayed()).toHaveLength(before);
   await page.getByRole('button', { name: 'Replay 5 messages…' }).click();
+  await scene.insert(conversationId, { ciphertext: CIPHERTEXT, sender: 'ann' });
+  await ben.untilMessages(conversationId, MESSAGES + 1);
   await page.getByRole('dialog').getByRole('button', { name: 'Replay 5 messages' }).click();
   await eventually(() => expect(replayed().length).toBe(before + MESSAGES));
+  expect(replayed()).not.toContain(MESSAGES + 1);
+  const jobs = page.getByRole('region', { name: 'Running work' });
+  await jobs.getByText('5 of 5').waitFor();
 });
 
 it('a replay that runs is stopped only after the page has asked', async () => {

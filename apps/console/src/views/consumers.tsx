@@ -72,7 +72,7 @@ function GroupPanel({ group }: { group: Group }) {
 
 /** Entries stay with a consumer that is gone until another one claims them. */
 function isOrphan({ alive, pending }: GroupConsumer): boolean {
-  return !alive && pending > 0;
+  return alive === false && pending > 0;
 }
 
 const COLUMNS: readonly Column<GroupConsumer>[] = [
@@ -80,7 +80,9 @@ const COLUMNS: readonly Column<GroupConsumer>[] = [
   {
     head: 'State',
     cell: (consumer) =>
-      consumer.alive ? (
+      consumer.alive === null ? (
+        NOTHING
+      ) : consumer.alive ? (
         <Status sign="ok">its pod lives</Status>
       ) : isOrphan(consumer) ? (
         <Status sign="warn">its pod is gone, entries wait to be claimed</Status>

@@ -59,7 +59,10 @@ export function ReplayView({ query }: ViewProps) {
         ...(until.trim() === '' ? {} : { until: apiTime(until) }),
       };
       const estimate = await api.send<JobEstimate>('POST', 'replays', { ...body, dry_run: true });
-      if (turn.current === mine) setTried({ body, estimate });
+      // What is sent while the question stands was not counted, and is not to be replayed.
+      const { until: countedUntil } = estimate;
+      if (turn.current === mine)
+        setTried({ body: countedUntil === undefined ? body : { ...body, until: countedUntil }, estimate });
     } catch (failure) {
       if (turn.current === mine) setError(inWords(failure));
     }

@@ -5,7 +5,7 @@ import { startRequeue } from '@sanctum/messaging/adapters/postgres/operator-work
 import { Command, Option } from 'commander';
 import { UsageError } from '../cli-error.ts';
 import { assertConfirmed } from '../operator/assert-confirmed.ts';
-import { followJob } from '../operator/follow-job.ts';
+import { runJob } from '../operator/follow-job.ts';
 import { ageText, clientsText } from '../operator/texts.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
 import { countValue, reasonValue, uuidValue } from '../option-values.ts';
@@ -103,29 +103,25 @@ async function tryAgain(shell: Shell, options: RequeueOptions): Promise<void> {
   }
   const output = new Output(shell, options);
   const end = new AbortController();
-  const undo = shell.onInterrupt(() => end.abort());
-  try {
-    await withStores(shell, { options, output, end: end.signal }, async (stores) => {
-      const { pool, jobs, questions, operator } = stores;
-      const log = new PostgresDeadLetters(pool);
-      const filter = { ids, cause, conversationId };
-      const { lastId, conversationIds, ...estimate } = await log.estimate(kind, filter);
-      const touches: JobEstimate = { ...estimate, ...(await questions.reach(conversationIds)) };
-      const { messages, conversations } = estimate;
-      const touched = `${messages} of ${conversations} conversations, to ${clientsText(touches)}`;
-      if (dryRun === true) return output.result(touches, touched);
-      if (messages === 0)
-        return output.result(touches, 'nothing to requeue: `sanctum dead-letters` lists what there is');
-      await assertConfirmed(shell, options, `Requeue ${touched}?`);
-      const job = await startRequeue(
+  await withStores(shell, { options, output, end: end.signal }, async (stores) => {
+    const { pool, jobs, questions, operator } = stores;
+    const log = new PostgresDeadLetters(pool);
+    const filter = { ids, cause, conversationId };
+    const { lastId, conversationIds, ...estimate } = await log.estimate(kind, filter);
+    const touches: JobEstimate = { ...estimate, ...(await questions.reach(conversationIds)) };
+    const { messages, conversations } = estimate;
+    const touched = `${messages} of ${conversations} conversations, to ${clientsText(touches)}`;
+    if (dryRun === true) return output.result(touches, touched);
+    if (messages === 0)
+      return output.result(touches, 'nothing to requeue: `sanctum dead-letters` lists what there is');
+    await assertConfirmed(shell, options, `Requeue ${touched}?`);
+    await runJob(shell, { jobs, output, end }, () =>
+      startRequeue(
         { jobs, deadLetters: log },
         { kind, filter, estimate: { messages, lastId }, by: operator, reason },
-      );
-      await followJob(shell, { jobs, job, output });
-    });
-  } finally {
-    undo();
-  }
+      ),
+    );
+  });
 }
 
 function line(letter: DeadLetter): string {

@@ -2,6 +2,7 @@ import { systemClock } from '@sanctum/messaging/clock';
 import type { PodFigures } from '@sanctum/messaging/operations/pod-figures';
 import { eventually } from '@sanctum/messaging/tests/support/eventually';
 import { Scene } from '@sanctum/messaging/tests/support/scene';
+import { refusingPostgres, standbyPostgres } from '@sanctum/messaging/tests/support/scripted-postgres';
 import { ownPostgres, ownRedis } from '@sanctum/messaging/tests/support/servers';
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
@@ -89,6 +90,21 @@ describe('in this shell', () => {
     const other = await doctor({ REDIS_URL: 'redis://127.0.0.1:1' });
     expect(of(other, 'redis')).toEqual([expect.stringMatching(/^problem: .* → Is Redis running/)]);
     expect(of(other, 'schema')).toEqual([expect.stringMatching(/^ok: /)]);
+  });
+
+  test('where PostgreSQL refuses the session, that is a finding, and Redis is looked at', async () => {
+    for (const [url, finding] of [
+      [await refusingPostgres('53300'), /^problem: .* has no connection left .* → .*max_connections/],
+      [await refusingPostgres('57P01'), /^problem: .* recovering or shutting down → Wait/],
+      [await refusingPostgres('57P03'), /^problem: .* is starting, .* → Wait/],
+      [await refusingPostgres('58030'), /^problem: postgres: 58030 in connect → Look at its log/],
+      [await standbyPostgres(), /^problem: .* is a standby → Name the primary/],
+    ] as const) {
+      const examined = await doctor({ POSTGRES_URL: url });
+      expect(examined.code).toBe(1);
+      expect(of(examined, 'postgres')).toEqual([expect.stringMatching(finding)]);
+      expect(of(examined, 'redis version')).toEqual([expect.stringMatching(/^ok: /)]);
+    }
   });
 });
 
@@ -311,6 +327,23 @@ describe('Redis', () => {
     for (const check of ['redis persistence', 'redis eviction'])
       expect(of(mended, check)).toEqual([expect.stringMatching(/^ok: /)]);
     expect(of(mended, 'redis memory')).toEqual([]);
+  });
+
+  test('is full, and no write may trim the stream', async () => {
+    const { redis } = scene;
+    const entries = redis.pipeline();
+    for (let i = 0; i < 2000; i += 1) entries.xadd('sanctum:messages', '*', 'v', 'x'.repeat(10_000));
+    await entries.exec();
+    await set('maxmemory', '15mb');
+    const examined = await doctor();
+    expect(of(examined, 'redis writes')).toEqual([
+      expect.stringMatching(/^problem: Redis refuses them \(OOM\) → .*XTRIM <stream> MAXLEN '~' <n>/),
+    ]);
+    await redis.xtrim('sanctum:messages', 'MAXLEN', '~', 500);
+    const mended = await doctor();
+    for (const check of ['redis writes', 'redis memory']) expect(of(mended, check)).toEqual([]);
+    await set('maxmemory', '0');
+    await redis.del('sanctum:messages');
   });
 
   test('refuses every write', async () => {

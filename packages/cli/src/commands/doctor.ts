@@ -51,8 +51,9 @@ async function doctor(caller: Shell, options: StoreOptions): Promise<void> {
       findings.push(...(await examine(shell, stores)));
     });
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    findings.push(problem('postgres', error.message, error.next ?? 'Look at its log.'));
+    if (!(error instanceof CliError || error instanceof Fault)) throw error;
+    const next = error instanceof CliError ? error.next : undefined;
+    findings.push(problem('postgres', error.message, next ?? 'Look at its log.'));
     findings.push(...(await examineRedisAlone(shell, options)));
   }
   const problems = findings.filter(({ level }) => level === 'problem').length;

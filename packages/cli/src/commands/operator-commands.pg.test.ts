@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { eventually } from '@sanctum/messaging/tests/support/eventually';
 import { TcpProxy } from '@sanctum/messaging/tests/chaos/tcp-proxy';
+import { podFigures } from '@sanctum/messaging/tests/support/pod-figures';
 import { Scene } from '@sanctum/messaging/tests/support/scene';
-import { systemClock } from '@sanctum/messaging/clock';
+import { type Clock, systemClock } from '@sanctum/messaging/clock';
 import type { Pod } from '@sanctum/messaging/tests/support/pod';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { runCli } from '../cli.ts';
+import type { Shell } from '../shell.ts';
 import { TestShell, type TestShellOptions } from '../tests/test-shell.ts';
 
 const MARKER = 'bWFya2VyLW1hcmtlcg==';
@@ -26,9 +28,12 @@ afterAll(async () => {
   await scene.end();
 });
 
-async function run(args: string[], options?: TestShellOptions): Promise<TestShell & { code: number }> {
+async function run(
+  args: string[],
+  { clock = systemClock, ...options }: Omit<TestShellOptions, 'clock'> & { clock?: Clock } = {},
+): Promise<TestShell & { code: number }> {
   const env = { POSTGRES_URL: scene.databaseUrl, REDIS_URL: scene.redisUrl };
-  const shell = Object.assign(new TestShell({ env, ...options }), { clock: systemClock });
+  const shell = Object.assign(new TestShell({ env, ...options }), { clock });
   const code = await runCli(args, shell);
   printed += shell.out + shell.err;
   return Object.assign(shell as unknown as TestShell, { code });
@@ -146,6 +151,13 @@ describe('a pod is running', () => {
       /^1 messages, to at least 0 connected clients \(1 pods did not answer: .+\)\n$/,
     );
     expect((await run(replay)).code).toBe(2);
+    // Times are those of the server that wrote them, not of this machine.
+    for (const aheadMs of [-2 * 3_600_000, 2 * 3_600_000]) {
+      const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+      expect((await run([...replay, '--dry-run', '--json'], { clock })).values).toMatchObject([
+        { messages: 1 },
+      ]);
+    }
     const { code, values } = await run([...replay, '--yes', '--json']);
     expect([code, values[0]]).toEqual([0, expect.objectContaining({ state: 'done', done: 1 })]);
     await eventually(() =>
@@ -244,6 +256,35 @@ describe('a pod is running', () => {
     expect(row).toEqual({ paused: false });
   });
 
+  test('Ctrl-C at the question ends the command as it would any other; only what runs is stopped gently', async () => {
+    const conversationId = await scene.conversation(pod, ['eli', 'fay']);
+    await scene.post(pod, 'eli', conversationId);
+    const of = ['--conversation', conversationId];
+    const isCaught = async (args: string[], stdin: string) => {
+      const shell = Object.assign(
+        new TestShell({
+          env: { POSTGRES_URL: scene.databaseUrl, REDIS_URL: scene.redisUrl },
+          isTTY: true,
+          stdin,
+        }),
+        { clock: systemClock, onInterrupt: vi.fn<Shell['onInterrupt']>(() => () => undefined) },
+      );
+      await runCli(args, shell);
+      expect(shell.err).toContain('[y/N]');
+      return shell.onInterrupt.mock.calls.length > 0;
+    };
+    await scene.allSent();
+    const replay = ['replay', ...of, '--since', '1h'];
+    expect([await isCaught(replay, 'n\n'), await isCaught(replay, 'y\n')]).toEqual([false, true]);
+    await scene.allSent();
+    await scene.sql(
+      `UPDATE messaging.message_outbox SET status = 'dead', last_error = 'refused' WHERE aggregate_id = $1`,
+      [conversationId],
+    );
+    const requeue = ['dead-letters', 'requeue', ...of];
+    expect([await isCaught(requeue, 'n\n'), await isCaught(requeue, 'y\n')]).toEqual([false, true]);
+  });
+
   test('nothing of a message’s content was printed', () => {
     expect(printed.length).toBeGreaterThan(1000);
     expect(printed).not.toContain(MARKER);
@@ -266,6 +307,31 @@ test.each([
   expect(err).toBe(
     'error: no PostgreSQL to be had at 127.0.0.1:1\nStart it, or name another one with --postgres-url.\n',
   );
+});
+
+test('status --once takes no dispatcher for down that was only quiet for a moment', async () => {
+  const other = await Scene.begin();
+  await other.insert(randomUUID());
+  await other.sql(`UPDATE messaging.message_outbox SET occurred_at = now() - INTERVAL '1 minute'`);
+  const instance = randomUUID();
+  let at = 0;
+  const tell = async () => {
+    at += 1;
+    const totals = { ...podFigures().totals, dispatched: at > 4 ? 1 : 0 };
+    await other.sql(
+      `INSERT INTO messaging.pod_figures (instance, figures) VALUES ($1, $2)
+       ON CONFLICT (instance) DO UPDATE SET figures = excluded.figures, seen_at = now()`,
+      [instance, JSON.stringify(podFigures({ instance, at, totals }))],
+    );
+  };
+  await tell();
+  const speaks = setInterval(() => void tell(), 1000);
+  onTestFinished(async () => {
+    clearInterval(speaks);
+    await other.end();
+  });
+  const { code, out } = await run(['status', '--once'], { env: { POSTGRES_URL: other.databaseUrl } });
+  expect([code, out]).toEqual([0, expect.stringMatching(/dispatcher {2}degraded[^]*the oldest row waits/)]);
 });
 
 test('where no database is named, the one that `npm start` runs here is meant', async () => {

@@ -5,6 +5,7 @@ import { PipelineWatch } from '@sanctum/messaging/operations/pipeline-watch';
 import type { ControlledStage, Pipeline } from '@sanctum/protocol/admin';
 import { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
+import { lookUntilSure } from '../operator/look-until-sure.ts';
 import { pipelineText } from '../operator/pipeline-text.ts';
 import { type StoreOptions, type Stores, withStoreOptions, withStores } from '../operator/stores.ts';
 import { Output } from '../output.ts';
@@ -43,14 +44,17 @@ async function status(shell: Shell, options: StatusOptions): Promise<void> {
   const isScreen = shell.stdout.isTTY === true && !output.isJson && options.once !== true;
   try {
     await withStores(shell, { options, output, end: done.signal }, async (stores) => {
+      const pause = async () => {
+        await shell.clock.sleep(EVERY_MS, done.signal);
+        return !done.signal.aborted;
+      };
       const look = await watcher(shell, stores, done.signal);
       for (;;) {
-        const pipeline = await look();
+        const pipeline = options.once === true ? await lookUntilSure(look, pause) : await look();
         const text = pipelineText(pipeline, { paint: output.paint });
         output.result(pipeline, isScreen ? CLEAR_SCREEN + text : text);
         if (options.once === true) return assertUp(pipeline);
-        await shell.clock.sleep(EVERY_MS, done.signal);
-        if (done.signal.aborted) return;
+        if (!(await pause())) return;
       }
     });
   } finally {

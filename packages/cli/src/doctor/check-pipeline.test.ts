@@ -1,10 +1,14 @@
 import { allRules, isAlert } from '@sanctum/deploy/prometheus/rule-files';
+import { Fleet } from '@sanctum/messaging/operations/fleet';
+import { podFigures } from '@sanctum/messaging/tests/support/pod-figures';
 import {
   BACKGROUND_JOB_STALE_SECONDS,
   PARTITIONS_AHEAD_MIN_SECONDS,
   PAUSE_FORGOTTEN_SECONDS,
 } from '@sanctum/protocol/admin';
 import { expect, test } from 'vitest';
+import { ManualClock } from '../tests/manual-clock.ts';
+import { checkPods } from './check-pipeline.ts';
 
 function expressionOf(name: string): string | undefined {
   return allRules()
@@ -22,4 +26,14 @@ test('what doctor and the console call overdue is what the alerts call so', () =
   expect(expressionOf('ControlPauseForgotten')).toMatch(
     new RegExp(`> ${PAUSE_FORGOTTEN_SECONDS / 60} \\* 60\\s*unless`),
   );
+});
+
+test('what pods say of themselves cannot move the cursor', () => {
+  const fleet = new Fleet(new ManualClock());
+  const name = 'a\u001b[2J';
+  fleet.hear(podFigures({ instance: '1', name, version: '1\r' }));
+  fleet.hear(podFigures({ instance: '2', name, version: '2', reasons: ['x\u001b[31m'] }));
+  const messages = checkPods({ fleet }).map(({ message }) => message);
+  expect(messages).toHaveLength(4);
+  for (const control of ['\u001b', '\r']) expect(messages.join('')).not.toContain(control);
 });

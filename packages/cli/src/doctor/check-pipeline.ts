@@ -111,7 +111,7 @@ export async function checkStorage(shell: Shell, stores: Stores, now: number): P
 }
 
 /** Who is there, and whether they are of one version. */
-export function checkPods({ fleet }: Stores): Finding[] {
+export function checkPods({ fleet }: Pick<Stores, 'fleet'>): Finding[] {
   const pods = fleet.pods();
   const alive = pods.filter(({ isGone }) => !isGone).map(({ figures }) => figures);
   const gone = pods.filter(({ isGone }) => isGone).map(({ figures }) => figures.name);
@@ -142,7 +142,7 @@ export function checkPods({ fleet }: Stores): Finding[] {
     findings.push(
       problem(
         'pods',
-        `several pods are named ${[...new Set(twice)].join(', ')}`,
+        `several pods are named ${[...new Set(twice)].map((name) => printable(name, 60)).join(', ')}`,
         'Give each its own CONSUMER_NAME, such as $(POD_NAME).',
       ),
     );
@@ -152,7 +152,7 @@ export function checkPods({ fleet }: Stores): Finding[] {
     findings.push(
       warning(
         'versions',
-        `several at once: ${[...versions].join(', ')}`,
+        `several at once: ${[...versions].map((version) => printable(version, 60)).join(', ')}`,
         'Fine during a rollout: finish it, or take it back.',
       ),
     );
@@ -160,7 +160,11 @@ export function checkPods({ fleet }: Stores): Finding[] {
   const troubled = alive.filter(({ reasons }) => reasons.length > 0);
   for (const { name, reasons } of troubled) {
     findings.push(
-      problem('pods', `${printable(name, 60)}: ${reasons.join(', ')}`, 'See its `/readyz` and its log.'),
+      problem(
+        'pods',
+        `${printable(name, 60)}: ${printable(reasons.join(', '))}`,
+        'See its `/readyz` and its log.',
+      ),
     );
   }
   return findings;

@@ -3,7 +3,9 @@ import { clock } from './check-postgres.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
 const OLDEST_MAJOR = 7;
-const MORE_ROOM = 'Raise maxmemory, or lower REDIS_STREAM_MAXLEN.';
+/** A full Redis refuses the write that would trim the stream: a lower limit alone frees nothing. */
+const MORE_ROOM =
+  "Raise maxmemory, or cut each stream: redis-cli XTRIM <stream> MAXLEN '~' <n>; then lower REDIS_STREAM_MAXLEN.";
 
 /** Redis may lose everything, and costs latency then; but it must not throw away what it holds. */
 export async function checkRedis(inspector: StreamInspector, now: () => number): Promise<Finding[]> {

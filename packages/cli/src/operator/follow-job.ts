@@ -12,6 +12,24 @@ const GO_ON: Readonly<Record<Job['kind'], string>> = {
   replay: 'Type the same again: what went out already goes out once more, and clients know it by its seq.',
 };
 
+/** Begins a job and waits for its end. Ctrl-C stops it after a piece; before that it ends the process, as ever. */
+export async function runJob(
+  shell: Shell,
+  {
+    jobs,
+    output,
+    end,
+  }: { jobs: Pick<OperatorJobs, 'get' | 'settled'>; output: Output; end: AbortController },
+  begin: () => Promise<Job>,
+): Promise<void> {
+  const undo = shell.onInterrupt(() => end.abort());
+  try {
+    await followJob(shell, { jobs, job: await begin(), output });
+  } finally {
+    undo();
+  }
+}
+
 /** Waits for the end of a job, telling how far it is, and prints it. @throws CliError where it was not done wholly */
 export async function followJob(
   shell: Shell,

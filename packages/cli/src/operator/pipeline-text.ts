@@ -31,12 +31,12 @@ export function pipelineText(pipeline: Pipeline, { paint }: { readonly paint: Pa
         flag ? (pod.paused.includes(stage) ? 'paused' : 'on') : 'off';
       return [
         printable(pod.name, 30).padEnd(30),
-        pod.state.padEnd(9),
+        printable(pod.state, 30).padEnd(9),
         does(pod.dispatcher, 'dispatcher').padEnd(10),
         does(pod.consumer, 'consumer').padEnd(8),
         String(pod.connections).padStart(11),
         String(pod.slow_connections).padStart(4),
-        pod.reasons.join(' '),
+        printable(pod.reasons.join(' '), 300),
       ].join('  ');
     }),
     ...(pods.length > PODS_MAX ? [`… and ${pods.length - PODS_MAX} more`] : []),

@@ -83,7 +83,7 @@ export type RequeueBody = z.input<typeof requeueBody>;
 export const replayBody = z.strictObject({
   conversation_id: uuid,
   since: time,
-  /** Until now unless given. */
+  /** Until now unless given: a dry run's answer says what that was. */
   until: time.optional(),
   dry_run: z.boolean().default(false),
   reason: reason.optional(),
@@ -103,5 +103,7 @@ export const jobEstimate = z.object({
   /** Of the one conversation: the first and last place; null where there are several, or nothing. */
   from: seq.nullable(),
   to: seq.nullable(),
+  /** Of a replay: ask for it until then, and nothing that was sent later is replayed. */
+  until: time.optional(),
 });
 export type JobEstimate = z.output<typeof jobEstimate>;

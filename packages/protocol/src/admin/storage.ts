@@ -40,8 +40,8 @@ export const groupConsumer = z.object({
   pending: count,
   /** Since it last asked for entries. */
   idle_ms: count,
-  /** A live pod has this name. */
-  alive: z.boolean(),
+  /** A live pod has this name; null in groups of others, whose consumers are no pods of ours. */
+  alive: z.boolean().nullable(),
 });
 
 export const consumerGroup = z.object({

@@ -14,7 +14,14 @@ function pod(change: Partial<PodFigures> = {}, isGone = false): KnownPod {
 }
 
 const OUTBOX = { pending: 0, oldestPendingSeconds: 0, deadRows: 0 };
-const STREAM = { length: 1, maxLength: 100, pending: 0, oldestUnreadSeconds: 0, refuses: undefined };
+const STREAM = {
+  length: 1,
+  maxLength: 400,
+  fullest: 0.01,
+  pending: 0,
+  oldestUnreadSeconds: 0,
+  refuses: undefined,
+};
 const WELL: PipelineInputs = {
   pods: [pod()],
   rates: { ...TOTALS, dispatched: 1, published: 1, consumed: 1 },
@@ -47,6 +54,11 @@ describe('what is red', () => {
       'Redis full',
       { stream: { ...STREAM, refuses: 'OOM' } },
       { stream: 'down', dispatcher: 'degraded', consumer: 'degraded' },
+    ],
+    [
+      'one partition of four nearly full, and unread',
+      { stream: { ...STREAM, length: 90, fullest: 0.9, oldestUnreadSeconds: 60 } },
+      { stream: 'degraded', consumer: 'degraded' },
     ],
     ['rounds that fail', { rates: { ...IDLE, dispatchErrors: 1, consumed: 1 } }, { dispatcher: 'down' }],
     [

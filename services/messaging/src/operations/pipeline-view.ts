@@ -4,6 +4,8 @@ import type { PodFigures } from './pod-figures.ts';
 
 /** Rows that wait for so long, entries that are unread for so long: the stage behind them is late. */
 const LATE_SECONDS = 5;
+/** From this share of a partition's maximum on, what is unread is about to be trimmed. */
+const NEARLY_FULL = 0.8;
 /** Of so many of its connections a fleet may have slow ones before that is the fleet's fault. */
 const SLOW_SHARE_DOWN = 0.5;
 const SLOW_CONNECTIONS_DOWN_MIN = 10;
@@ -16,8 +18,11 @@ export interface OutboxState {
 }
 
 export interface StreamState {
+  /** Over all partitions, as is `maxLength`. */
   readonly length: number;
   readonly maxLength: number;
+  /** The share of its own maximum that the fullest partition holds: each is trimmed by itself. */
+  readonly fullest: number;
   readonly pending: number;
   readonly oldestUnreadSeconds: number;
   /** Redis takes no writes: `OOM`, `READONLY`, `MISCONF`. */
@@ -150,7 +155,7 @@ function streamFinding({ stream }: PipelineInputs, alive: readonly PodFigures[])
   }
   if (stream.refuses !== undefined) return down(`Redis refuses writes (${stream.refuses})`);
   if (cut.length > 0) return degraded(`Redis does not answer ${names(cut)}`);
-  if (stream.oldestUnreadSeconds > LATE_SECONDS && stream.length > 0.8 * stream.maxLength)
+  if (stream.oldestUnreadSeconds > LATE_SECONDS && stream.fullest > NEARLY_FULL)
     return degraded('nearly full, and unread: the oldest entries are about to be trimmed');
   return WELL;
 }

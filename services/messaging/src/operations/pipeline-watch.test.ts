@@ -23,6 +23,7 @@ test('a store that takes long to answer is asked less often, and its last answer
         return Promise.resolve({
           length: 1,
           maxLength: 10,
+          fullest: 0.1,
           pending: 0,
           oldestUnreadSeconds: 0,
           refuses: undefined,

@@ -98,7 +98,7 @@ export class PodQuestions {
   }
 
   async ask(question: PodQuestion): Promise<FleetAnswers> {
-    await this.#lookForPods();
+    await this.lookForPods();
     const waiting = new Map(
       this.#fleet
         .alive()
@@ -125,8 +125,8 @@ export class PodQuestions {
     });
   }
 
-  /** Pods that the bus has not brought, as far as PostgreSQL tells in time. */
-  async #lookForPods(): Promise<void> {
+  /** Makes the fleet know pods that the bus has not brought, as far as PostgreSQL tells in time. */
+  async lookForPods(): Promise<void> {
     const read = async () => {
       for (const { figures, ageMs } of await this.#table()) this.#fleet.hear(figures, ageMs);
     };

@@ -35,7 +35,7 @@ export class Revocations {
       if (version <= this.#version) continue;
       this.#version = version;
       if (kind === 'login') this.#logins.add(subject);
-      else this.#users.set(subject, revokedAt);
+      else this.#users.set(subject, Math.max(revokedAt, this.#users.get(subject) ?? 0));
     }
     return this.#version > before;
   }

@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import { Fault } from '../../errors.ts';
 import { silentLog, type Log } from '../../log.ts';
-import { leavesConnectionUsable, toFault } from './faults.ts';
+import { leavesConnectionUsable, PostgresFault, toFault } from './faults.ts';
 import { numericTypes } from './types.ts';
 
 /** How long one call of a reader may take, waiting for a connection included. */
@@ -190,7 +189,7 @@ class PrimaryClient extends pg.Client {
     super(config);
     const refuse = (message: { parameterName: string; parameterValue: string }) => {
       if (message.parameterName !== 'in_hot_standby' || message.parameterValue !== 'on') return;
-      socketOf(this).destroy(new Fault('unavailable', 'postgres: this server is a standby'));
+      socketOf(this).destroy(new PostgresFault('unavailable', '25006', 'connect: this server is a standby'));
     };
     (this as unknown as WithConnection).connection.on('parameterStatus', refuse);
   }

@@ -11,8 +11,11 @@ import { streamName } from './stream-names.ts';
 const SEARCH_MAX = 5000;
 /** Entries come with their content: 100 of the largest are 9 MB. */
 const SEARCH_PIECE = 100;
-/** A row's `dispatched_at` is written after its entry: the entry may be older by a batch's time, clocks may differ. */
-const SEARCH_BEFORE_MS = 30_000;
+/**
+ * How far around a row's `dispatched_at` its entry is looked for, step by step. Mostly it is milliseconds older; it may
+ * be older by a batch's time, and clocks may differ.
+ */
+const SEARCH_REACHES_MS = [100, 1_000, 5_000, 30_000];
 
 /** Replies to a write, whatever it would write. */
 const DENIALS: ReadonlySet<string> = new Set(['MISCONF', 'READONLY', 'NOREPLICAS', 'OOM']);
@@ -74,13 +77,20 @@ export class StreamInspector {
   }
 
   async state(): Promise<StreamState> {
-    const [figures, refuses] = await Promise.all([
+    const [{ pending, oldestUnreadSeconds }, lengths, refuses] = await Promise.all([
       this.#figures.read(this.#connection, this.#streams),
+      this.#lengths(),
       this.#refusal(),
     ]);
-    const { length, pending, oldestUnreadSeconds } = figures;
-    const maxLength = this.#options.maxLength * this.#streams.length;
-    return { length, maxLength, pending, oldestUnreadSeconds, refuses };
+    const { maxLength } = this.#options;
+    return {
+      length: lengths.reduce((sum, each) => sum + each, 0),
+      maxLength: maxLength * lengths.length,
+      fullest: Math.max(...lengths) / maxLength,
+      pending,
+      oldestUnreadSeconds,
+      refuses,
+    };
   }
 
   /** What an operator has set, and what the server is. Where `CONFIG` is forbidden, `INFO` tells enough. */
@@ -102,7 +112,7 @@ export class StreamInspector {
     });
   }
 
-  /** `XINFO` of each stream that there is. */
+  /** `XINFO` of each stream that there is; `isAlive` is asked about the consumers of our own group alone. */
   async groups(isAlive: (consumer: string) => boolean): Promise<ConsumerGroups> {
     const streams: ConsumerGroups['streams'] = [];
     for (const name of this.#streams) {
@@ -130,7 +140,7 @@ export class StreamInspector {
             name: String(consumer['name']),
             pending: Number(consumer['pending']),
             idle_ms: Number(consumer['idle']),
-            alive: isAlive(String(consumer['name'])),
+            alive: group['name'] === this.#options.group ? isAlive(String(consumer['name'])) : null,
           })),
         })),
       });
@@ -138,7 +148,7 @@ export class StreamInspector {
     return { streams };
   }
 
-  /** Looks for a message's latest entry, from shortly before it was dispatched on. */
+  /** Looks for a message's latest entry, from where it was dispatched outwards. */
   async find(message: {
     readonly conversationId: string;
     readonly messageId: string;
@@ -147,18 +157,31 @@ export class StreamInspector {
   }): Promise<FoundEntry> {
     const stream = this.#streams[message.partition % this.#streams.length] as string;
     const nothing = { entryId: undefined, read: false, pendingWith: undefined };
-    let from = String(Math.max(0, message.dispatchedAt - SEARCH_BEFORE_MS));
-    for (let seen = 0; seen < SEARCH_MAX; seen += SEARCH_PIECE) {
-      const entries = await this.#connection.run((client) =>
-        client.xrange(stream, from, '+', 'COUNT', SEARCH_PIECE),
-      );
-      for (const [id, fields] of entries) {
-        if (isOf(fields, message)) return { state: 'found', ...(await this.#standing(stream, id)) };
+    let seen = 0;
+    for (const { from, to } of spansAround(message.dispatchedAt)) {
+      let end = String(to);
+      for (;;) {
+        const entries = await this.#connection.run((client) =>
+          client.xrevrange(stream, end, from, 'COUNT', SEARCH_PIECE),
+        );
+        for (const [id, fields] of entries) {
+          if (isOf(fields, message)) return { state: 'found', ...(await this.#standing(stream, id)) };
+        }
+        seen += entries.length;
+        if (seen >= SEARCH_MAX) return { state: 'too_many', ...nothing };
+        if (entries.length < SEARCH_PIECE) break;
+        end = `(${entries.at(-1)![0]}`;
       }
-      if (entries.length < SEARCH_PIECE) return { state: 'gone', ...nothing };
-      from = `(${entries.at(-1)![0]}`;
     }
-    return { state: 'too_many', ...nothing };
+    return { state: 'gone', ...nothing };
+  }
+
+  /** Also where no group reads yet. */
+  async #lengths(): Promise<number[]> {
+    const replies = await this.#connection.pipeline((pipeline) => {
+      for (const stream of this.#streams) pipeline.xlen(stream);
+    });
+    return replies.map(Number);
   }
 
   async #standing(stream: string, entryId: string): Promise<Omit<FoundEntry, 'state'>> {
@@ -201,6 +224,19 @@ export class StreamInspector {
       throw error;
     }
   }
+}
+
+/** Spans of milliseconds, both ends included, nearest first; of two as near the later, since the latest entry counts. */
+function spansAround(at: number): { from: number; to: number }[] {
+  return SEARCH_REACHES_MS.flatMap((reach, i) => {
+    const inner = SEARCH_REACHES_MS[i - 1];
+    const [from, to] = [Math.max(0, at - reach), at + reach];
+    if (inner === undefined) return [{ from, to }];
+    return [
+      { from: at + inner + 1, to },
+      { from, to: Math.max(0, at - inner - 1) },
+    ];
+  });
 }
 
 function isOf(fields: readonly string[], message: { conversationId: string; messageId: string }): boolean {

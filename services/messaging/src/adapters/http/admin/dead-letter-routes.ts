@@ -1,3 +1,4 @@
+import { formatTime } from '@sanctum/protocol';
 import { type DeadLetters, type JobEstimate, type Jobs } from '@sanctum/protocol/admin';
 import type { Clock } from '../../../clock.ts';
 import type { PodQuestions } from '../../../operations/pod-questions.ts';
@@ -59,7 +60,11 @@ export function deadLetterRoutes(deps: {
       const range = { conversationId, since: Date.parse(body.since), until };
       const estimate = await replays.estimate(range);
       if (dryRun) {
-        const answer: JobEstimate = { ...estimate, ...(await questions.reach([conversationId])) };
+        const answer: JobEstimate = {
+          ...estimate,
+          ...(await questions.reach([conversationId])),
+          until: formatTime(until),
+        };
         return { body: answer };
       }
       const job = await startReplay({ jobs, replays }, { range, estimate, by, reason });

@@ -202,3 +202,19 @@ it('a pod that starts during a pause starts paused', async () => {
   pipeline.parse(answer);
   await setControl('dispatcher', false);
 });
+
+it('a pod that the bus does not bring has not followed a pause', async () => {
+  await scene.sql(
+    `INSERT INTO messaging.pod_figures (instance, seen_at, figures)
+     SELECT id, now() + INTERVAL '1 hour',
+       figures || jsonb_build_object('instance', id, 'name', 'mute', 'paused', '[]'::jsonb)
+     FROM (SELECT figures FROM messaging.pod_figures LIMIT 1) one, gen_random_uuid() id`,
+  );
+  // One that nobody has asked for the pipeline: that would have read the table, too.
+  const other = await operatorOf(pods[1]!);
+  const body = { stage: 'dispatcher', paused: true, reason: 'a drill' };
+  const answer = await other.send<Controls>('PUT', '/controls', body);
+  expect(answer.controls[0]!.pods_behind).toContain('mute');
+  await other.send('PUT', '/controls', { ...body, paused: false });
+  other.close();
+});

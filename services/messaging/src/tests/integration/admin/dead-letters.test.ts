@@ -6,6 +6,7 @@ import {
   type Job,
   job as jobSchema,
   type JobEstimate,
+  jobEstimate,
   type Jobs,
 } from '@sanctum/protocol/admin';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -244,7 +245,16 @@ describe('a replay', () => {
     });
     await scene.sql('DELETE FROM messaging.pod_figures WHERE instance = $1', [mute]);
     expect(await scene.onStream(conversationId)).toHaveLength(7);
-    const job = await operator.send<Job>('POST', '/replays', { ...body, reason: 'a client lost them' });
+    // What is sent between question and answer is not replayed.
+    const { until } = jobEstimate.parse(dry);
+    await scene.post(pods[0]!, 'eve', conversationId);
+    await client.untilMessages(conversationId, 8);
+    await eventually(async () => expect(await scene.unacknowledged()).toBe(0));
+    const job = await operator.send<Job>('POST', '/replays', {
+      ...body,
+      until,
+      reason: 'a client lost them',
+    });
     expect(await ended(job.job_id)).toMatchObject({ kind: 'replay', state: 'done', done: 4, total: 4 });
     await eventually(() => {
       const replayed = client.received.messages.filter(({ replay }) => replay > 0);

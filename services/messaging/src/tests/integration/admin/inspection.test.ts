@@ -16,7 +16,7 @@ import { systemClock } from '../../../clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectStatus } from '../../support/http-client.ts';
 import type { Pod } from '../../support/pod.ts';
-import { Scene } from '../../support/scene.ts';
+import { Scene, STREAM } from '../../support/scene.ts';
 import { mintToken } from '../../support/tokens.ts';
 import { operatorOf, type Operator } from './admin-scene.ts';
 
@@ -122,9 +122,14 @@ it('partitions, retention, and the consumers of the group', async () => {
   expect(storage.ahead_seconds).toBeGreaterThan(2 * 24 * 3600);
   expect(storage.retention).toEqual({ outbox_days: 7, dlq_days: 30 });
   expect(storage.partitions.every(({ expired }) => !expired)).toBe(true);
+  await scene.redis.xgroup('CREATE', STREAM, 'theirs', '$');
+  await scene.redis.xgroup('CREATECONSUMER', STREAM, 'theirs', 'analytics-1');
   const { streams } = consumerGroups.parse(await operator.get<ConsumerGroups>('/consumers'));
-  expect(streams[0]!.groups[0]).toMatchObject({ name: 'messaging-hub', pending: 0 });
-  expect(streams[0]!.groups[0]!.consumers.every(({ alive }) => alive)).toBe(true);
+  const [ours, theirs] = streams[0]!.groups;
+  expect(ours).toMatchObject({ name: 'messaging-hub', pending: 0 });
+  expect(ours!.consumers.every(({ alive }) => alive)).toBe(true);
+  // It is no pod, and none is missed.
+  expect(theirs!.consumers).toMatchObject([{ name: 'analytics-1', alive: null }]);
 });
 
 it('the pipeline comes as server-sent events, to operators alone', async () => {
