@@ -249,7 +249,7 @@ export async function startServer(
       publisher.publish(hints).catch(() => {});
     },
   });
-  serveWebSockets({
+  const cutWebSockets = serveWebSockets({
     server: http.server,
     hub,
     originAllowed: (origin, host) => originAllowed(origin, host, config.websocket.allowedOrigins),
@@ -308,12 +308,13 @@ export async function startServer(
     background.abort();
     log.info('server_draining', { connections: hub.sessions.size });
     await hub.drain(config.shutdownGraceMs * bounds.shutdown.socketsShare);
-    // Whoever sends a request very slowly does not hold up the end.
-    const lateRequests = clock.setTimer(config.shutdownGraceMs * bounds.shutdown.intakeShare, () => {
+    // Whoever sends a request very slowly, or does not answer a close frame, does not hold up the end.
+    const patience = clock.setTimer(config.shutdownGraceMs * bounds.shutdown.intakeShare, () => {
       http.server.closeAllConnections();
+      cutWebSockets();
     });
     await http.close();
-    lateRequests.cancel();
+    patience.cancel();
     await intake.drain();
     await dispatcher?.dispatcher.stop();
     await consumer?.consumer.stop();

@@ -17,6 +17,9 @@ describe('replyFault', () => {
     ['ERR max number of clients reached', 'MAX_CLIENTS'],
     ['ERR The stream has exhausted the last possible ID, unable to add more items', 'IDS_EXHAUSTED'],
     ["ERR unknown command 'XADD'", 'UNKNOWN_COMMAND'],
+    ['ERR Unknown Redis command called from script', 'UNKNOWN_COMMAND'],
+    ["ERR The user executing the script can't run this command or subcommand", 'NOPERM'],
+    ["ERR ACL failure in script: User app has no permissions to run the 'xadd' command", 'NOPERM'],
   ] as const;
   it.each(conditions)('takes no entry to task for %s', (text, reason) => {
     expect(replyFault(text)).toMatchObject({ kind: 'outage', reason, retryable: true });

@@ -53,7 +53,9 @@ const SERVER_CONDITIONS: ReadonlySet<string> = new Set([
 const SERVER_CONDITION_TEXTS: readonly (readonly [RegExp, string])[] = [
   [/max number of clients/i, 'MAX_CLIENTS'],
   [/exhausted the last possible id/i, 'IDS_EXHAUSTED'],
-  [/unknown (?:sub)?command/i, 'UNKNOWN_COMMAND'],
+  [/unknown (?:redis )?(?:sub)?command/i, 'UNKNOWN_COMMAND'],
+  // What an account may not do inside a script: Redis 7.0, then 7.2 and later.
+  [/the user executing the script|acl failure in script/i, 'NOPERM'],
 ];
 
 /** The text of an error reply, as a fault. */

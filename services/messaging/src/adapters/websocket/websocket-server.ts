@@ -12,6 +12,9 @@ import { WebSocketConnection } from './websocket-connection.ts';
 const FRAGMENTS_MAX = 64;
 const BUFFERED_CHUNKS_MAX = 128;
 
+/** An end that does not answer a close frame is cut then. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
 /** What the library reports of a frame that it could not take, as a close code. */
 const ERROR_CODES: Readonly<Record<string, number>> = {
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: CLOSE.too_big,
@@ -19,13 +22,17 @@ const ERROR_CODES: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: CLOSE.invalid_data,
 };
 
-/** Serves `GET /ws` on the HTTP server: upgrades, then hands text frames to a session of the hub. */
+/**
+ * Serves `GET /ws` on the HTTP server: upgrades, then hands text frames to a session of the hub.
+ * @returns what cuts every socket that is left. The server cannot, and does not end before them.
+ */
 export function serveWebSockets(options: {
   server: Server;
   hub: Hub;
   originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
-}): void {
+}): () => void {
   const { server, hub } = options;
+  const sockets = new Set<Duplex>();
   const webSocketServer = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -34,6 +41,7 @@ export function serveWebSockets(options: {
     maxFragments: FRAGMENTS_MAX,
     maxBufferedChunks: BUFFERED_CHUNKS_MAX,
     handleProtocols: () => SUBPROTOCOL,
+    closeTimeout: CLOSE_TIMEOUT_MS,
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (request.headers.upgrade?.toLowerCase() !== 'websocket')
@@ -44,9 +52,14 @@ export function serveWebSockets(options: {
       return refuseUpgrade(socket, refusal);
     }
     webSocketServer.handleUpgrade(request, socket, head, (webSocket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
       serve(hub, webSocket, socket, request.headers.authorization);
     });
   });
+  return () => {
+    for (const socket of sockets) socket.destroy();
+  };
 }
 
 function serve(hub: Hub, webSocket: WebSocket, socket: Duplex, authorization: string | undefined): void {

@@ -58,13 +58,18 @@ describe('an outage of Redis', () => {
     await expectAllSent(scene, 2);
   });
 
-  it('is the same when Redis is frozen, out of memory, or a replica', async () => {
+  it('is the same when Redis is frozen, out of memory, a replica, or forbids XADD', async () => {
     const scene = await open();
     scene.dispatcher({ maxAttempts: 2 }).start();
     const faults = [
       [() => server.kill('SIGSTOP'), () => server.kill('SIGCONT')],
       [() => scene.redis.config('SET', 'maxmemory', '1'), () => scene.redis.config('SET', 'maxmemory', '0')],
       [() => scene.redis.replicaof('127.0.0.1', 1), () => scene.redis.replicaof('NO', 'ONE')],
+      // The script may be called, and may not do what it does.
+      [
+        () => scene.redis.acl('SETUSER', 'default', '-xadd'),
+        () => scene.redis.acl('SETUSER', 'default', '+xadd'),
+      ],
     ] as const;
     let inserted = 0;
     for (const [begin, end] of faults) {

@@ -98,6 +98,22 @@ it('SIGTERM tells every client where it stands, serves until the deadline, and e
   expect(rows).toEqual([{ status: 'sent', attempts: 0, rows: 3 }]);
 });
 
+it('clients that answer nothing any more hold up nobody: all stages end, with 0', async () => {
+  const pod = await spawnPod({
+    postgresUrl: await freshDatabase(),
+    redisUrl: await freshRedis(),
+    env: { SHUTDOWN_GRACE_MS: String(GRACE_MS) },
+  });
+  const token = await mintToken({ sub: 'ann' });
+  const mute = await TestClient.connect({ url: pod.wsUrl, token });
+  // It hears no close frame, as a phone without a network.
+  mute.pauseReading();
+  await pod.kill('SIGTERM');
+  expect(pod.process.exitCode).toBe(0);
+  expect(pod.logs.map((line) => line['event']).slice(-2)).toEqual(['consumer_stopped', 'server_stopped']);
+  mute.terminate();
+});
+
 it('a SIGTERM at the moment of the start drains as any other', async () => {
   const pod = await spawnPod({ postgresUrl: await freshDatabase(), redisUrl: await freshRedis() });
   await pod.kill('SIGTERM');
