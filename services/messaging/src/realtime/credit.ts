@@ -18,6 +18,10 @@ export class Credit {
     return this.limit - (this.#sent - this.#acknowledged);
   }
 
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
   /** Since when, in the caller's milliseconds, nothing could be sent for want of an acknowledgement. */
   get usedUpSince(): number | undefined {
     return this.#usedUpSince;

@@ -69,7 +69,7 @@ function join(session: Session, membership: Membership & ConversationHead): void
 
 function forget(session: Session, position: Position, version: number, leftSeq: number): void {
   const { conversationId } = position.feed;
-  session.left.set(conversationId, version);
+  session.noteLeft(conversationId, version);
   session.remove(position);
   session.out.notices.set(conversationId, {
     type: 'member',

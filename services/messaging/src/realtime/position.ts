@@ -9,6 +9,9 @@ export interface Page {
   readonly stopped: boolean;
 }
 
+/** `verified` of a position that is an operator's: no membership is asked for. */
+export const OPERATORS = Infinity;
+
 /** A session's place in one conversation. */
 export class Position {
   readonly session: Session;
@@ -17,7 +20,7 @@ export class Position {
   cursor: number;
   /** The first seq that the reader may see. */
   joinedSeq: number;
-  /** Membership was checked at this members_version of the conversation; Infinity for an operator. */
+  /** Membership was checked at this members_version of the conversation; `OPERATORS` for an operator's. */
   verified: number;
   /** The conversation's members_version made by the last change of this membership. */
   membershipVersion: number;
@@ -51,7 +54,7 @@ export class Position {
   }
 
   get isOperators(): boolean {
-    return this.verified === Infinity;
+    return this.verified === OPERATORS;
   }
 
   /** The next item from what is at hand. */

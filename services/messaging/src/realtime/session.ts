@@ -25,7 +25,7 @@ import { Login } from './login.ts';
 import { openSession } from './opening.ts';
 import type { Position } from './position.ts';
 import { Outbound } from './outbound.ts';
-import { Pump } from './pump.ts';
+import { hasRoom, Pump } from './pump.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { MessageItem } from './shared-frame.ts';
 import { subscribe, unsubscribe } from './subscribing.ts';
@@ -33,6 +33,8 @@ import { CLOSE_OF_REFUSAL, type TokenVerifier, type VerifiedToken } from './toke
 
 /** Cursors that one connection may bring: twice the conversations that a user can have. */
 const CURSORS_MAX = 20_000;
+/** Conversations left on this connection that are remembered. Of an older one, stale news is healed by its next message. */
+const LEFT_MAX = 10_000;
 /** From hello to ready; the log may be away for this long before the client is told to try later. */
 const OPENING_MAX_MS = 10_000;
 
@@ -70,6 +72,7 @@ export class Session {
   blockedSince: number | undefined;
   writesStalledSince: number | undefined;
   lastUnsentBytes = 0;
+  lastAcknowledged = 0;
   goingAway = false;
   readonly cursors = new Map<string, number>();
   readonly #login: Login;
@@ -78,6 +81,7 @@ export class Session {
   readonly #rate: FrameRate;
   #deadline: Timer | undefined;
   readonly #requests = new RequestQueue();
+  #roomFound: (() => void) | undefined;
   #opened = false;
 
   constructor(options: {
@@ -169,6 +173,8 @@ export class Session {
 
   #request(frame: ParsedClientFrame): void {
     const isTaken = this.#requests.add(async () => {
+      // Answers are bounded by this: a client that asks and does not read is asked to wait, and its requests are few.
+      if (frame.type !== 'auth') await this.#untilRoom();
       if (this.state === 'closed') return;
       try {
         if (frame.type === 'subscribe') await subscribe(this, frame);
@@ -179,6 +185,11 @@ export class Session {
       }
     });
     if (!isTaken) this.close(CLOSE.rate_limited, 1000);
+  }
+
+  async #untilRoom(): Promise<void> {
+    while (this.state !== 'closed' && !hasRoom(this.connection.unsentBytes))
+      await new Promise<void>((resolve) => (this.#roomFound = resolve));
   }
 
   #acknowledge(delivered: number): void {
@@ -266,6 +277,14 @@ export class Session {
     applyMembership(this, position, membership, version);
   }
 
+  /** The user left a conversation by a change of this version. */
+  noteLeft(conversationId: string, version: number): void {
+    this.left.delete(conversationId);
+    this.left.set(conversationId, version);
+    const [oldest] = this.left.keys();
+    if (this.left.size > LEFT_MAX && oldest !== undefined) this.left.delete(oldest);
+  }
+
   remove(position: Position): void {
     this.positions.delete(position.feed.conversationId);
     this.hub.feeds.detach(position);
@@ -277,6 +296,7 @@ export class Session {
   /** Something may be due: sends as much as may be sent. */
   flush(): void {
     if (this.state !== 'live') return;
+    this.#roomFound?.();
     this.connection.cork();
     this.out.flush();
     if (!this.out.isHeldUp) this.#pump.run();
@@ -360,6 +380,7 @@ export class Session {
     this.#login.end();
     for (const position of this.positions.values()) this.hub.feeds.detach(position);
     this.positions.clear();
+    this.#roomFound?.();
     this.hub.forget(this);
   }
 

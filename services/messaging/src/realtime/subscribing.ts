@@ -1,6 +1,6 @@
 import type { ErrorCode, RequestId, SubscribedItem, SubscribeFrame } from '@sanctum/protocol';
 import type { ControlFrame } from './outbound.ts';
-import { Position } from './position.ts';
+import { OPERATORS, Position } from './position.ts';
 import type { Session } from './session.ts';
 
 /** Conversations that one connection may follow: as many as a user can have. */
@@ -8,7 +8,16 @@ const POSITIONS_MAX = 10_000;
 
 interface Seat {
   readonly item: SubscribedItem;
-  readonly position: Position | undefined;
+  readonly place: Place | undefined;
+}
+
+/** Where a position is to begin. Its feed is taken when it begins: one that nobody reads may go meanwhile. */
+interface Place {
+  readonly conversationId: string;
+  readonly cursor: number;
+  readonly joinedSeq: number;
+  readonly verified: number;
+  readonly membershipVersion: number;
   readonly head: number;
 }
 
@@ -24,18 +33,19 @@ export async function subscribe(session: Session, request: SubscribeFrame): Prom
   } while (session.snapshotsSeen !== seen);
   // Removed while the log was being asked: what was read is older than what the session knows.
   const seats = asked.map((one) => {
-    const { position } = one;
-    const isStale = position !== undefined && leftAfter(session, position);
-    return isStale ? refused(position.feed.conversationId, 'conversation_not_found') : one;
+    const { place } = one;
+    const isStale = place !== undefined && leftAfter(session, place);
+    return isStale ? refused(place.conversationId, 'conversation_not_found') : one;
   });
   session.sendFrame({ type: 'subscribed', id: request.id, conversations: seats.map(({ item }) => item) });
-  for (const { position, head } of seats) {
-    if (position === undefined) continue;
-    const { conversationId } = position.feed;
+  for (const { place } of seats) {
+    if (place === undefined) continue;
+    const { conversationId, head, ...begin } = place;
     const before = session.positions.get(conversationId);
     if (before !== undefined) session.remove(before);
     session.left.delete(conversationId);
     session.out.control = session.out.control.flatMap((control) => withoutNewsOf(conversationId, control));
+    const position = new Position({ session, feed: session.hub.feeds.use(conversationId), ...begin });
     session.positions.set(conversationId, position);
     session.hub.feeds.attach(position, head);
   }
@@ -50,7 +60,7 @@ export function unsubscribe(
   for (const conversationId of request.conversations) {
     const position = session.positions.get(conversationId);
     if (position === undefined) continue;
-    if (!position.isOperators) session.left.set(conversationId, position.membershipVersion);
+    if (!position.isOperators) session.noteLeft(conversationId, position.membershipVersion);
     session.remove(position);
   }
   session.sendFrame({
@@ -73,13 +83,13 @@ function withoutNewsOf(conversationId: string, control: ControlFrame): ControlFr
   return conversations.length === 0 ? [] : [{ ...control, frame: { ...frame, conversations } }];
 }
 
-function leftAfter(session: Session, position: Position): boolean {
-  if (position.isOperators) return false;
-  return (session.left.get(position.feed.conversationId) ?? 0) > position.membershipVersion;
+function leftAfter(session: Session, { conversationId, verified, membershipVersion }: Place): boolean {
+  if (verified === OPERATORS) return false;
+  return (session.left.get(conversationId) ?? 0) > membershipVersion;
 }
 
 function refused(conversationId: string, code: ErrorCode): Seat {
-  return { item: { conversation_id: conversationId, status: 'error', code }, position: undefined, head: 0 };
+  return { item: { conversation_id: conversationId, status: 'error', code }, place: undefined };
 }
 
 async function seat(session: Session, wanted: SubscribeFrame['conversations'][number]): Promise<Seat> {
@@ -108,14 +118,13 @@ async function seat(session: Session, wanted: SubscribeFrame['conversations'][nu
   const cursor = after === 'head' ? head.head : after === 'start' ? min - 1 : after;
   return {
     item: { conversation_id: conversationId, status: 'ok', after: cursor, head: head.head, min },
-    position: new Position({
-      session,
-      feed: hub.feeds.use(conversationId),
+    place: {
+      conversationId,
       cursor,
       joinedSeq,
-      verified: isMember ? answer.membersVersion : Infinity,
+      verified: isMember ? answer.membersVersion : OPERATORS,
       membershipVersion: isMember ? membership.changedVersion : 0,
-    }),
-    head: head.head,
+      head: head.head,
+    },
   };
 }

@@ -34,9 +34,13 @@ export function sweepSession(session: Session, now: number, serverTime: string):
 
 function writesStalled(session: Session, now: number): boolean {
   const unsent = session.connection.unsentBytes;
-  if (unsent === 0 || unsent < session.lastUnsentBytes) session.writesStalledSince = undefined;
+  // A large write counts as unsent until the whole of it is out: until then only the acks of a slow client tell.
+  const { acknowledged } = session.out.credit;
+  const goesOn = unsent === 0 || unsent < session.lastUnsentBytes || acknowledged > session.lastAcknowledged;
+  if (goesOn) session.writesStalledSince = undefined;
   else session.writesStalledSince ??= now;
   session.lastUnsentBytes = unsent;
+  session.lastAcknowledged = acknowledged;
   return (
     session.writesStalledSince !== undefined && now - session.writesStalledSince >= WRITE_STALL_TIMEOUT_MS
   );

@@ -35,7 +35,7 @@ function makeWriter(): RedisStreamWriter {
   return writer;
 }
 
-function makeReader(blockMs: number): RedisStreamReader {
+function makeReader(blockMs: number, payloadMaxBytes = 100_000): RedisStreamReader {
   const reader = new RedisStreamReader({
     url: server.url,
     stream: STREAM,
@@ -46,7 +46,7 @@ function makeReader(blockMs: number): RedisStreamReader {
     batchSize: 10,
     blockMs,
     claimIdleMs: 5_000,
-    payloadMaxBytes: 100_000,
+    payloadMaxBytes,
     log,
   });
   open.push(reader);
@@ -187,5 +187,25 @@ describe('RedisConnection', () => {
     const info =
       '# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\nmaster_replid:def\r\n# Persistence\r\nloading:1\r\n# Replication\r\nrole:slave\r\n';
     expect(parseServerInfo(info)).toEqual({ runId: 'abc', life: 'abc:def', role: 'slave', loading: true });
+  });
+});
+
+describe('entries that come again', () => {
+  it('are read a few at a time where they may be large, and all of them', async () => {
+    const writer = await readyWriter();
+    await writer.append(0, conversationMessages(10));
+    const reader = makeReader(100, 1024 * 1024);
+    await reader.whenReady(5_000);
+    expect(await reader.readNew(never)).toHaveLength(10);
+    const after = new Map<string, string>();
+    const sizes: number[] = [];
+    for (;;) {
+      const entries = await reader.readOwnPending(after);
+      if (entries.length === 0) break;
+      sizes.push(entries.length);
+      after.set(STREAM, entries.at(-1)!.entryId);
+    }
+    // 4 MiB hold four of them.
+    expect(sizes).toEqual([4, 4, 2]);
   });
 });

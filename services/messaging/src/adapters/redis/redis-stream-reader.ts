@@ -11,6 +11,11 @@ import { StreamGroups } from './stream-groups.ts';
 const WATCHDOG_MS = 2_000;
 /** Between a lost group and making it again: whoever destroyed it may be at work. */
 const GROUP_BACK_OFF_MS = 200;
+/**
+ * Entries that come again are read by a command with little time for its reply (`REDIS_COMMAND_TIMEOUT_MS`): so many
+ * bytes at most, or a slow network would have the same read fail for ever.
+ */
+const AGAIN_BYTES_MAX = 4 * 1024 * 1024;
 /** A blocked read is told so often to end, in case the first time came before the read. */
 const UNBLOCK_EVERY_MS = 50;
 /** Pages of a list that hold nothing usable are passed over, this many at a time. */
@@ -124,13 +129,13 @@ export class RedisStreamReader implements StreamReader {
 
   async claimIdle(): Promise<StreamEntry[]> {
     await this.#ensureGroups();
-    const { group, consumer, claimIdleMs, batchSize } = this.#options;
+    const { group, consumer, claimIdleMs } = this.#options;
     let cursors = new Map(this.#groups.streams.map((stream) => [stream, '0-0']));
     for (let page = 0; page < EMPTY_PAGES_MAX && cursors.size > 0; page++) {
       const asked = [...cursors];
       const replies = (await this.#commands.pipeline((pipeline) => {
         for (const [stream, cursor] of asked) {
-          pipeline.xautoclaim(stream, group, consumer, claimIdleMs, cursor, 'COUNT', batchSize);
+          pipeline.xautoclaim(stream, group, consumer, claimIdleMs, cursor, 'COUNT', this.#againCount());
         }
       })) as [cursor: string, entries: RawEntry[]][];
       // Ids that are gone from the stream, XAUTOCLAIM has taken off the pending list by itself.
@@ -166,7 +171,8 @@ export class RedisStreamReader implements StreamReader {
       const pipeline = client.pipeline();
       const counting = this.#figures.atRisk;
       if (counting) this.#figures.ask(pipeline, streams);
-      pipeline.xreadgroup('GROUP', ...this.#asWho(), 'BLOCK', blockMs, 'STREAMS', ...where);
+      const count = this.#options.batchSize;
+      pipeline.xreadgroup('GROUP', ...this.#asWho(), 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', ...where);
       const replies = (await pipeline.exec()) ?? [];
       const [error, reply] = replies.at(-1) ?? [];
       if (error) throw error;
@@ -178,14 +184,30 @@ export class RedisStreamReader implements StreamReader {
   /** Own pending entries behind the given ids. */
   #readBehind(from: ReadonlyMap<string, string>): Promise<RawStreams> {
     const where = [...this.#groups.streams, ...this.#groups.streams.map((stream) => from.get(stream) ?? '0')];
+    const count = this.#againCount();
     return this.#commands.run(
-      (client) => client.xreadgroup('GROUP', ...this.#asWho(), 'STREAMS', ...where) as Promise<RawStreams>,
+      (client) =>
+        client.xreadgroup(
+          'GROUP',
+          ...this.#asWho(),
+          'COUNT',
+          count,
+          'STREAMS',
+          ...where,
+        ) as Promise<RawStreams>,
     );
   }
 
-  #asWho(): [group: string, consumer: string, 'COUNT', count: number] {
-    const { group, consumer, batchSize } = this.#options;
-    return [group, consumer, 'COUNT', batchSize];
+  #asWho(): [group: string, consumer: string] {
+    const { group, consumer } = this.#options;
+    return [group, consumer];
+  }
+
+  /** How many entries of each stream, were all of them as large as they may be. */
+  #againCount(): number {
+    const { batchSize, payloadMaxBytes } = this.#options;
+    const fitting = Math.floor(AGAIN_BYTES_MAX / (payloadMaxBytes * this.#groups.streams.length));
+    return Math.max(1, Math.min(batchSize, fitting));
   }
 
   #decode(raw: RawStreams, deliveries: number | ReadonlyMap<string, number>): StreamEntry[] {

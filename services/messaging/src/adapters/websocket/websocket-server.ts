@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CLIENT_FRAME_MAX_BYTES, CLOSE, SUBPROTOCOL } from '@sanctum/protocol';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { bearerToken } from '../http/token-verifier.ts';
 import type { Hub } from '../../realtime/hub.ts';
 import { checkUpgrade, refuseUpgrade, serveAsPlain } from './upgrade.ts';
@@ -33,7 +33,8 @@ export function serveWebSockets(options: {
 }): () => void {
   const { server, hub } = options;
   const sockets = new Set<Duplex>();
-  const webSocketServer = new WebSocketServer({
+  // The types do not know `closeTimeout` yet.
+  const settings: ServerOptions & { closeTimeout: number } = {
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
@@ -42,7 +43,8 @@ export function serveWebSockets(options: {
     maxBufferedChunks: BUFFERED_CHUNKS_MAX,
     handleProtocols: () => SUBPROTOCOL,
     closeTimeout: CLOSE_TIMEOUT_MS,
-  });
+  };
+  const webSocketServer = new WebSocketServer(settings);
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (request.headers.upgrade?.toLowerCase() !== 'websocket')
       return serveAsPlain(server, request, socket, head);
