@@ -132,7 +132,11 @@ function protocolLimits(): string {
         'closed with 4500',
       ],
       ['Credit used up and no `ack`', ms(protocol.ACK_TIMEOUT_MS), 'closed with 4412'],
-      ['Neither write progress of the socket nor an ack', ms(protocol.WRITE_STALL_TIMEOUT_MS), 'closed with 4412'],
+      [
+        'Neither write progress of the socket nor an ack',
+        ms(protocol.WRITE_STALL_TIMEOUT_MS),
+        'closed with 4412',
+      ],
       [
         'Unsent bytes of a socket',
         bytes(protocol.SOCKET_BUFFER_MAX_BYTES),
