@@ -220,7 +220,7 @@ const POOLS: Readonly<Record<string, string>> = {
     'conversations made and members changed, which may wait for a conversation that is locked',
   'sanctum-dispatcher': 'one for each round under way, a look at what is pending, and one to spare',
   'sanctum-admin': 'what operators see and do, the figures that pods give of themselves',
-  'sanctum-controls': 'pauses and revocations, which no slow question may hold up',
+  'sanctum-controls': 'pauses, revocations and readiness, which no slow question may hold up',
   'sanctum-operations': 'partitions, synthetic messages, malformed stream entries',
   'sanctum-prune': 'one for each of the two prunes, on the pod that does it',
 };
