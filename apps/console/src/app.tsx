@@ -1,5 +1,5 @@
 import type { Me } from '@sanctum/protocol/admin';
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useState } from 'preact/hooks';
 import { Login } from './login.tsx';
 import type { ApiError } from './server/api-error.ts';
 import { Api } from './server/api.ts';
@@ -29,7 +29,7 @@ export function App() {
       setState({ at: 'login', error: inWords(error), busy: false });
     }
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     void login(tokenFromAddress() ?? keptToken());
     // A link with a token may be opened in a tab that has the page already.
     const changed = (): void => {

@@ -1,5 +1,5 @@
 import type { Me } from '@sanctum/protocol/admin';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { timeText } from './format.ts';
 import { JobStrip } from './jobs/job-strip.tsx';
 import { Headline } from './pipeline/headline.tsx';
@@ -23,7 +23,8 @@ export function Shell({ api, me, logOut }: { api: Api; me: Me; logOut: () => voi
     [api, me, live, jobsEnded],
   );
   const seen = useRef(view);
-  useEffect(() => {
+  // Before it is seen: later it would take the focus from a field that somebody is in already.
+  useLayoutEffect(() => {
     document.title = `${view.title} · Sanctum console`;
     setMenu(false);
     // Not at the first view: the page begins where every page begins.

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import type { Report } from './device/device-messages.ts';
 import { type Conversation, keepRoom, type Person, type Room } from './room/room.ts';
 import { addSeen, NOTHING_SEEN } from './server-view.ts';
@@ -16,7 +16,8 @@ export function App({ first, startOver }: { first: Room; startOver: () => void }
   const [unread, setUnread] = useState<Readonly<Record<string, number>>>({});
   const [shown, setShown] = useState(first.people[0]!.userId);
   const isNarrow = useNarrow();
-  useEffect(() => keepRoom(room), [room]);
+  // Before it is seen: a key that was made is lost by no reload.
+  useLayoutEffect(() => keepRoom(room), [room]);
 
   const onReports = useCallback((reports: readonly Report[]) => {
     setServer((before) => addSeen(before, reports));

@@ -67,6 +67,40 @@ it('opens on the pipeline as the runbook draws it, and its figures are live', as
   await console.page.getByText('Everything works').waitFor();
 });
 
+it('a view takes the focus as it appears, never from a field that somebody is in already', async () => {
+  await console.view('Replay', 'Replay');
+  const focused = await console.page.evaluate(async () => {
+    const title = document.querySelector('h1')!;
+    const appeared = new Promise<void>((resolve) => {
+      const look = () => {
+        if (title.textContent === 'Trace a message') resolve();
+      };
+      new MutationObserver(look).observe(title, { characterData: true, childList: true, subtree: true });
+    });
+    const link = document.querySelector<HTMLElement>('a[href="#/trace"]')!;
+    link.focus();
+    link.click();
+    await appeared;
+    return document.activeElement?.id;
+  });
+  expect(focused).toBe('main');
+});
+
+it('a link that is followed the moment it is there leads to its view', async () => {
+  const { page } = console;
+  await page.addInitScript(() => {
+    const appeared = new MutationObserver(() => {
+      const link = document.querySelector<HTMLElement>('a[href="#/audit"]');
+      if (link === null) return;
+      appeared.disconnect();
+      link.click();
+    });
+    appeared.observe(document, { childList: true, subtree: true });
+  });
+  await page.reload();
+  await page.getByRole('heading', { level: 1, name: 'Audit' }).waitFor();
+});
+
 it('a consumer of somebody else’s group is no pod that is missed', async () => {
   await scene.redis.xgroup('CREATE', STREAM, 'theirs', '$');
   await scene.redis.xgroup('CREATECONSUMER', STREAM, 'theirs', 'analytics-1');

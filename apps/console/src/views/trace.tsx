@@ -1,5 +1,5 @@
 import type { Trace, TracedReader } from '@sanctum/protocol/admin';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { bytesText, countText, counted } from '../format.ts';
 import { traceSteps } from '../trace/trace-steps.ts';
 import { useConsole } from '../ui/context.ts';
@@ -18,7 +18,7 @@ export function TraceView({ query }: ViewProps) {
   const linked = query.get('message') ?? '';
   const [text, setText] = useState(linked);
   const [messageId, setMessageId] = useState(linked === '' ? undefined : linked);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (linked === '') return;
     setText(linked);
     setMessageId(linked);

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Conversation, Person } from '../room/room.ts';
 import type { Question, Report } from './device-messages.ts';
 import { DeviceProcess } from './device-process.ts';
@@ -31,7 +31,8 @@ export function useDevice(
   const now = useRef({ conversations, isOnline });
   now.current = { conversations, isOnline };
 
-  useEffect(() => {
+  // Both before they are seen: what is written then reaches a device that knows the key.
+  useLayoutEffect(() => {
     setView(NEW_DEVICE);
     const device = new DeviceProcess((reports) => {
       setView((before) => (before.status === 'killed' ? before : applyReports(before, reports)));
@@ -45,7 +46,7 @@ export function useDevice(
     return () => device.kill();
   }, [person, runs, onReports]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     for (const key of conversations) {
       if (known.current.has(key.conversationId)) continue;
       known.current.add(key.conversationId);

@@ -8,7 +8,7 @@ const NARROW = '(max-width: 859px)';
 /** Whether only one pane has room. */
 export function useNarrow(): boolean {
   const [isNarrow, setIsNarrow] = useState(() => matchMedia(NARROW).matches);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const query = matchMedia(NARROW);
     const look = () => setIsNarrow(query.matches);
     query.addEventListener('change', look);
@@ -20,7 +20,7 @@ export function useNarrow(): boolean {
 /** Whether somebody may be looking at the page. */
 export function usePageVisible(): boolean {
   const [isVisible, setIsVisible] = useState(() => !document.hidden);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const look = () => setIsVisible(!document.hidden);
     document.addEventListener('visibilitychange', look);
     return () => document.removeEventListener('visibilitychange', look);
