@@ -149,7 +149,7 @@ export class Hub {
     this.metrics.transportConnections.inc();
     this.metrics.transportConnectionsActive.set(this.sessions.size);
     this.#makeRoom();
-    if (session.state !== 'closed') void session.authenticateHeader();
+    if (session.state !== 'closed') session.begin();
     return session;
   }
 

@@ -1,42 +1,33 @@
 import {
   CLOSE,
-  CURSORS_TIMEOUT_MS,
-  type CursorEntry,
   closeCode,
   closeReason,
   type ErrorCode,
   formatTime,
   type GapReason,
-  HELLO_TIMEOUT_MS,
   type RequestId,
   type ServerFrame,
 } from '@sanctum/protocol';
 import { parseClientFrame, type ParsedClientFrame, type ParsedHelloFrame } from '@sanctum/protocol/schemas';
-import type { Timer } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
 import type { Membership, UserSnapshot } from '../ports.ts';
 import { Stopped } from './batcher.ts';
 import type { Connection } from './connection.ts';
-import { Credit } from './credit.ts';
 import { FrameRate } from './frame-rate.ts';
+import { Handshake } from './handshake.ts';
 import type { Hub } from './hub.ts';
 import { applyMembership, applySnapshot } from './membership-changes.ts';
 import { Login } from './login.ts';
-import { openSession } from './opening.ts';
 import type { Position } from './position.ts';
 import { Outbound } from './outbound.ts';
 import { hasRoom, Pump } from './pump.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { MessageItem } from './shared-frame.ts';
 import { subscribe, unsubscribe } from './subscribing.ts';
-import { CLOSE_OF_REFUSAL, type TokenVerifier, type VerifiedToken } from './token.ts';
+import type { TokenVerifier, VerifiedToken } from './token.ts';
 
-/** Cursors that one connection may bring: twice the conversations that a user can have. */
-const CURSORS_MAX = 20_000;
 /** Conversations left on this connection that are remembered. Of an older one, stale news is healed by its next message. */
 const LEFT_MAX = 10_000;
-/** From hello to ready; the log may be away for this long before the client is told to try later. */
-const OPENING_MAX_MS = 10_000;
 
 /**
  * One client's connection, as a state machine:
@@ -75,14 +66,12 @@ export class Session {
   lastAcknowledged = 0;
   goingAway = false;
   readonly cursors = new Map<string, number>();
-  readonly #login: Login;
-  readonly #headerToken: string | undefined;
+  readonly login: Login;
+  readonly #handshake: Handshake;
   readonly #pump = new Pump(this);
   readonly #rate: FrameRate;
-  #deadline: Timer | undefined;
   readonly #requests = new RequestQueue();
   #roomFound: (() => void) | undefined;
-  #opened = false;
 
   constructor(options: {
     connection: Connection;
@@ -92,10 +81,9 @@ export class Session {
   }) {
     this.connection = options.connection;
     this.hub = options.hub;
-    this.#headerToken = options.headerToken;
     const { clock, metrics } = options.hub;
     this.out = new Outbound({ connection: this.connection, clock, metrics });
-    this.#login = new Login({
+    this.login = new Login({
       verifier: options.verifier,
       clock,
       onExpired: () => this.close(CLOSE.token_expired),
@@ -103,11 +91,11 @@ export class Session {
     this.openedAt = this.heardAt = clock.monotonic();
     this.heartbeatAt = this.openedAt + options.hub.settings.heartbeatMs;
     this.#rate = new FrameRate(clock);
-    this.#deadline = clock.setTimer(HELLO_TIMEOUT_MS, () => this.close(CLOSE.hello_timeout));
+    this.#handshake = new Handshake(this, options.headerToken);
   }
 
   get token(): VerifiedToken | undefined {
-    return this.#login.token;
+    return this.login.token;
   }
 
   get userId(): string {
@@ -123,6 +111,11 @@ export class Session {
   }
 
   // ── From the client ───────────────────────────────────────────────────────────────────────────────────
+
+  /** Before the client has said anything: the upgrade may have brought a token. */
+  begin(): void {
+    this.#background(this.#handshake.authenticateHeader());
+  }
 
   /** A text frame of the client. */
   receive(text: string): void {
@@ -153,11 +146,10 @@ export class Session {
   #act(frame: ParsedClientFrame): void {
     if (this.state === 'hello') {
       if (frame.type !== 'hello') return this.close(CLOSE.bad_frame);
-      this.#background(this.#greet(frame));
+      this.#background(this.#handshake.greet(frame));
     } else if (this.state === 'cursors') {
       if (frame.type !== 'cursors') return this.close(CLOSE.bad_frame);
-      if (!this.#addCursors(frame.cursors)) return this.close(CLOSE.bad_frame);
-      if (!frame.more) this.#background(this.#open());
+      this.#background(this.#handshake.addCursors(frame));
     } else if (this.state === 'opening') {
       // Not even a ping: the contract lets nothing but cursors stand before `ready`.
       this.close(CLOSE.bad_frame);
@@ -202,36 +194,9 @@ export class Session {
     if (result.advanced) this.flush();
   }
 
-  // ── Who it is ─────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Verifies the token of the upgrade before anything else is read. */
-  async authenticateHeader(): Promise<void> {
-    if (this.#headerToken !== undefined) this.#background(this.#authenticate(this.#headerToken));
-  }
-
-  async #greet({ token, cursors, ...hello }: ParsedHelloFrame): Promise<void> {
-    this.state = hello.more ? 'cursors' : 'opening';
-    this.hello = hello;
-    if (token !== undefined && this.#headerToken !== undefined) return this.close(CLOSE.bad_frame);
-    this.#deadline?.cancel();
-    this.#deadline = this.hub.clock.setTimer(CURSORS_TIMEOUT_MS, () => this.close(CLOSE.hello_timeout));
-    this.out.credit = new Credit(hello.credit);
-    if (!this.#addCursors(cursors)) return this.close(CLOSE.bad_frame);
-    await this.#authenticate(this.#headerToken ?? token);
-    if (this.state === 'opening') await this.#open();
-  }
-
-  /** Closes the session where the token is no good. */
-  async #authenticate(token: string | undefined): Promise<void> {
-    const refusal = await this.#login.take(token);
-    if (this.#isClosed() || refusal === undefined) return;
-    this.sendError(refusal);
-    this.close(CLOSE_OF_REFUSAL[refusal], refusal === 'unavailable' ? this.hub.retryHintMs() : undefined);
-  }
-
   async #renew(token: string): Promise<void> {
-    const refusal = await this.#login.take(token);
-    if (this.#isClosed()) return;
+    const refusal = await this.login.take(token);
+    if (this.state === 'closed') return;
     if (refusal !== undefined) return this.sendError(refusal);
     const { expiresAt, scopes } = this.token!;
     this.sendFrame({ type: 'authenticated', expires_at: formatTime(expiresAt) });
@@ -240,28 +205,6 @@ export class Session {
     if (lost.length > 0) {
       unsubscribe(this, { conversations: lost.map((position) => position.feed.conversationId) });
     }
-  }
-
-  #addCursors(entries: readonly CursorEntry[]): boolean {
-    for (const [conversationId, seq] of entries) {
-      if (this.cursors.has(conversationId) || this.cursors.size >= CURSORS_MAX) return false;
-      this.cursors.set(conversationId, seq);
-    }
-    return true;
-  }
-
-  async #open(): Promise<void> {
-    this.state = 'opening';
-    this.#deadline?.cancel();
-    this.#deadline = this.hub.clock.setTimer(OPENING_MAX_MS, () =>
-      this.close(CLOSE.try_later, this.hub.retryHintMs()),
-    );
-    // The last cursors may come while the token is still being verified, or when only the upgrade's was.
-    if (this.token === undefined || this.#opened) return;
-    this.#opened = true;
-    await openSession(this);
-    if (this.#isClosed()) return;
-    this.#deadline.cancel();
   }
 
   // ── Memberships ───────────────────────────────────────────────────────────────────────────────────────
@@ -376,8 +319,8 @@ export class Session {
 
   #end(): void {
     this.state = 'closed';
-    this.#deadline?.cancel();
-    this.#login.end();
+    this.#handshake.end();
+    this.login.end();
     for (const position of this.positions.values()) this.hub.feeds.detach(position);
     this.positions.clear();
     this.#roomFound?.();
@@ -403,10 +346,6 @@ export class Session {
       this.blockedSince = this.hub.clock.monotonic();
       this.hub.metrics.transportSlowConsumers.inc();
     }
-  }
-
-  #isClosed(): boolean {
-    return this.state === 'closed';
   }
 
   #background(work: Promise<void>): void {

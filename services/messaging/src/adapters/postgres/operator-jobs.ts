@@ -183,7 +183,11 @@ export class OperatorJobs {
             this.#end.aborted ? Promise.resolve('stopped' as const) : this.#piece(jobId, place, piece),
           );
           if (result === 'stopped')
-            return await this.#finish(jobId, 'stopped', this.#end.aborted ? 'the pod was shut down' : null);
+            return await this.#finish(
+              jobId,
+              'stopped',
+              this.#end.aborted ? 'ended with the process that ran it' : null,
+            );
           from = result.next;
           attempts = 0;
         } catch (error) {

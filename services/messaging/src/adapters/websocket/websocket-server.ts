@@ -32,11 +32,9 @@ export function serveWebSockets(options: {
   originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
 }): () => void {
   const { server, hub } = options;
-  const sockets = new Set<Duplex>();
   // The types do not know `closeTimeout` yet.
   const settings: ServerOptions & { closeTimeout: number } = {
     noServer: true,
-    clientTracking: false,
     perMessageDeflate: false,
     maxPayload: CLIENT_FRAME_MAX_BYTES,
     maxFragments: FRAGMENTS_MAX,
@@ -54,13 +52,11 @@ export function serveWebSockets(options: {
       return refuseUpgrade(socket, refusal);
     }
     webSocketServer.handleUpgrade(request, socket, head, (webSocket) => {
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
       serve(hub, webSocket, socket, request.headers.authorization);
     });
   });
   return () => {
-    for (const socket of sockets) socket.destroy();
+    for (const webSocket of webSocketServer.clients) webSocket.terminate();
   };
 }
 

@@ -44,5 +44,8 @@ test('however many jobs are begun, one piece is done at a time, and one too many
   await eventually(async () => expect((await start()).state).toBe('running'));
   end.abort();
   await jobs.settled();
-  expect((await jobs.list())[0]).toMatchObject({ state: 'stopped', error: 'the pod was shut down' });
+  expect((await jobs.list())[0]).toMatchObject({
+    state: 'stopped',
+    error: 'ended with the process that ran it',
+  });
 });

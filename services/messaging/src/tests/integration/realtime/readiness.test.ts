@@ -118,33 +118,46 @@ describe('without Postgres', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
     const alice = new HttpClient(pod.httpUrl, await mintToken({ sub: 'alice' }), agent);
     const accepted = new Set<string>();
-    let isFull = false;
+    let noteFull: (() => void) | undefined;
     const post = async (ciphertext: string) => {
       const from = performance.now();
       const answer = await alice.postMessage(id, { ciphertext });
       if (answer.status === 201) accepted.add(answer.body.message_id);
-      if (answer.problem?.code === 'overloaded') isFull = true;
+      if (answer.problem?.code === 'overloaded') noteFull?.();
       return { answer, ms: performance.now() - from };
     };
+    // Full by its bytes: that takes far fewer requests than by their number.
+    const large = Buffer.alloc(500_000).toString('base64');
+    const count = Math.ceil(bounds.intake.queueBytesMax / large.length);
+    const filling: ReturnType<typeof post>[] = [];
+    const fill = () =>
+      new Promise<void>((resolve) => {
+        noteFull = resolve;
+        filling.push(...Array.from({ length: count + 1 }, () => post(large)));
+      });
     const small = Buffer.alloc(24).toString('base64');
     // Of these some are answered before, some are at the log when it freezes.
     const underWay = Array.from({ length: 50 }, () => post(small));
     await Promise.race(underWay);
     await postgres.kill('SIGSTOP');
-
-    // Full by its bytes: that takes far fewer requests than by their number.
-    const large = Buffer.alloc(500_000).toString('base64');
-    const count = Math.ceil(bounds.intake.queueBytesMax / large.length);
-    const filling = Array.from({ length: count + 1 }, () => post(large));
-    await eventually(() => expect(isFull).toBe(true));
-    for (let i = 0; i < 3; i++) {
-      const { answer, ms } = await post(large);
-      expect(answer).toMatchObject({ status: 503, problem: { code: 'overloaded' } });
-      expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
-      expect(ms).toBeLessThan(1_000);
+    try {
+      await fill();
+      for (let refused = 0; refused < 3;) {
+        const { answer, ms } = await post(large);
+        expect(answer.status).toBe(503);
+        // It found the room of those that had waited for as long as anybody may.
+        if (answer.problem?.code === 'unavailable') await fill();
+        else {
+          expect(answer.problem?.code).toBe('overloaded');
+          expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+          expect(ms).toBeLessThan(1_000);
+          refused += 1;
+        }
+      }
+      await eventually(async () => expect((await readyz(pod)).status).toBe(503));
+    } finally {
+      await postgres.kill('SIGCONT');
     }
-    await eventually(async () => expect((await readyz(pod)).status).toBe(503));
-    await postgres.kill('SIGCONT');
     for (const { answer } of await Promise.all([...underWay, ...filling])) {
       expect([201, 503]).toContain(answer.status);
     }
