@@ -82,6 +82,7 @@ export class Client<Tx extends StorageTransaction = StorageTransaction> {
       book,
       http,
       opener,
+      onTrouble: (error: SanctumError) => listeners.tell('error', error),
       surplus: () => this.#inbox.surplus(),
     };
     this.#outbox = new Outbox({

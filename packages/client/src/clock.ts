@@ -30,21 +30,13 @@ export const systemClock: Clock = {
 
 /** Resolves after `delayMs`, or at once when `signal` is aborted; never rejects. */
 export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      timer.cancel();
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = clock.setTimer(delayMs, done);
-    signal.addEventListener('abort', done, { once: true });
-  });
+  const never = new Promise<void>(() => undefined);
+  return within(never, { clock, limitMs: delayMs, signal }).catch(() => undefined);
 }
 
 /**
  * Waits for a promise, but no longer than `limitMs`, nor once `signal` is aborted.
- * @throws what the promise throws, the signal's reason, or `late`
+ * @throws what the promise throws, the signal's reason, or `late`, which names no more unless given
  */
 export async function within<T>(
   promise: Promise<T>,
@@ -52,8 +44,8 @@ export async function within<T>(
     clock,
     limitMs,
     signal,
-    late,
-  }: { clock: Clock; limitMs: number; signal?: AbortSignal | undefined; late: Error },
+    late = new Error('late'),
+  }: { clock: Clock; limitMs: number; signal?: AbortSignal | undefined; late?: Error },
 ): Promise<T> {
   let end: () => void = () => undefined;
   const ended = new Promise<never>((_, reject) => {

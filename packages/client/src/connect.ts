@@ -41,7 +41,7 @@ export async function connect<Tx extends StorageTransaction = StorageTransaction
   const { url, userId, subscribe = 'all', begin = 'head', clock = systemClock } = options;
   const given: WebSocketConstructor | undefined = options.WebSocket ?? globalThis.WebSocket;
   if (given === undefined) {
-    throw new TypeError('Node 20 has no WebSocket: give that of package ws');
+    throw new TypeError('Node 20 has no WebSocket: give that of `ws`');
   }
   if (userId === '') throw new TypeError('`userId` is empty');
   return Client.open({

@@ -76,7 +76,6 @@ export class Http {
     let text: string;
     // `AbortSignal.any` with a signal that lives long leaves 2 kB behind for each call, in Node 20.
     const stop = new AbortController();
-    const late = new Error('late');
     try {
       const answered = fetch(baseUrl + path, {
         method,
@@ -90,7 +89,7 @@ export class Http {
         referrerPolicy: 'no-referrer',
         signal: stop.signal,
       }).then(async (came) => [came, await came.text()] as const);
-      [response, text] = await within(answered, { clock, limitMs: ANSWER_TIMEOUT_MS, signal, late });
+      [response, text] = await within(answered, { clock, limitMs: ANSWER_TIMEOUT_MS, signal });
     } catch (cause) {
       if (signal.aborted) throw new SanctumError('closed', 'the client was closed');
       throw new SanctumError('unreachable', `no answer to ${method} ${path}`, { cause, retryable: true });

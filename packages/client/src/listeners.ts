@@ -7,7 +7,7 @@ import type {
   Reset,
   Status,
 } from './receiving/events.ts';
-import type { SanctumError } from './sanctum-error.ts';
+import { type SanctumError, sanctumError } from './sanctum-error.ts';
 
 /**
  * What can be listened for. Listeners of the first group run before the cursor is stored, in its transaction, one
@@ -25,7 +25,10 @@ export interface Events<Tx> {
   status: [status: Status];
   /** A message of this client was queued, has got its place, or was refused. */
   outgoing: [message: OutgoingMessage];
-  /** Trouble that is being dealt with: a listener that failed, a storage that does not answer. */
+  /**
+   * Trouble that is being dealt with: a listener or a storage that failed, a token callback that throws, messages that
+   * do not get through. Where nobody listens for it, it is written to the console.
+   */
   error: [error: SanctumError];
 }
 
@@ -48,13 +51,19 @@ export class Listeners<Tx> {
     return Boolean(this.#byName[name]?.size);
   }
 
-  /** Calls them one after another and waits for each; rejects with what the first one throws. */
+  /** Calls them one after another and waits for each. @throws SanctumError `listener_failed` for the first that does */
   async call<K extends keyof Events<Tx>>(name: K, ...args: Events<Tx>[K]): Promise<void> {
-    for (const listener of [...(this.#byName[name] ?? [])]) await listener(...args);
+    try {
+      for (const listener of [...(this.#byName[name] ?? [])]) await listener(...args);
+    } catch (cause) {
+      throw sanctumError(cause, 'listener_failed', 'a listener failed');
+    }
   }
 
   /** Tells them, and waits for nobody. What one throws is nobody else's trouble: it is an unhandled rejection. */
   tell<K extends keyof Events<Tx>>(name: K, ...args: Events<Tx>[K]): void {
+    // Trouble that nobody hears of looks like a client that does nothing.
+    if (name === 'error' && !this.has(name)) console.error(...args);
     for (const listener of [...(this.#byName[name] ?? [])]) void (async () => listener(...args))();
   }
 }

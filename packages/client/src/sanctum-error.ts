@@ -7,7 +7,8 @@ import type { ErrorCode } from '@sanctum/protocol';
  * - `protocol_broken`: one of the two sides has a bug, and trying again would end the same way;
  * - `outbox_expired`: an unsent message is too old to be sent again safely;
  * - `key_exhausted`: the cipher may not use its key any more;
- * - `storage_failed` · `closed`: the client was closed.
+ * - `listener_failed`: the application's, with its error as `cause` · `storage_failed`;
+ * - `closed`: the client was closed.
  */
 export type LocalErrorCode =
   | 'unreachable'
@@ -16,6 +17,7 @@ export type LocalErrorCode =
   | 'protocol_broken'
   | 'outbox_expired'
   | 'key_exhausted'
+  | 'listener_failed'
   | 'storage_failed'
   | 'closed';
 
@@ -25,18 +27,18 @@ export type SanctumErrorCode = LocalErrorCode | ErrorCode | (string & {});
 /** Every error that the client throws or reports. Never holds plaintext, ciphertext or a token. */
 export class SanctumError extends Error {
   override readonly name = 'SanctumError';
-  readonly code: SanctumErrorCode;
+  declare readonly code: SanctumErrorCode;
   /** The same call may succeed later. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
   /** The least pause before that, where the service named one, in milliseconds. */
-  readonly retryAfterMs: number | undefined;
+  declare readonly retryAfterMs: number | undefined;
 
   constructor(
     code: SanctumErrorCode,
     message: string,
     options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number | undefined } = {},
   ) {
-    super(message, { cause: options.cause });
+    super(message, options);
     this.code = code;
     this.retryable = options.retryable ?? false;
     this.retryAfterMs = options.retryAfterMs;

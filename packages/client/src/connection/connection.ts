@@ -4,7 +4,7 @@ import { sleep, type Clock } from '../clock.ts';
 import type { CursorBook, CursorSnapshot, Effect } from '../cursor-book.ts';
 import { reseatsOf } from '../overlap.ts';
 import type { Status } from '../receiving/events.ts';
-import { SanctumError, sanctumError } from '../sanctum-error.ts';
+import type { SanctumError } from '../sanctum-error.ts';
 import type { TokenSource } from '../token-source.ts';
 import { afterEnd, retry, type Next } from './after-end.ts';
 import { Link, type LinkEnd } from './link.ts';
@@ -35,6 +35,8 @@ export interface ConnectionOptions {
   /** How many frames wait for the application beyond what fits. */
   readonly surplus: () => number;
   readonly onStatus: (status: Status) => void;
+  /** There is no token; another one is asked for after a pause. */
+  readonly onTrouble: (error: SanctumError) => void;
   readonly signal: AbortSignal;
 }
 
@@ -131,7 +133,7 @@ export class Connection {
         this.#token = await (isOld ? tokens.renew(this.#token) : tokens.current());
       } catch (error) {
         this.#failures++;
-        next = afterNoToken(error);
+        next = this.#afterNoToken(error as SanctumError);
         continue;
       }
       if (signal.aborted) break;
@@ -143,6 +145,13 @@ export class Connection {
       next = afterEnd(await link.ended, tokens);
     }
     return undefined;
+  }
+
+  /** @param error of the token source, which throws no other */
+  #afterNoToken(error: SanctumError): Next {
+    if (!error.retryable) return { action: 'stop', error };
+    this.#options.onTrouble(error);
+    return retry(error.message, { renew: true });
   }
 
   /** @throws SanctumError where trying again would end the same way */
@@ -237,10 +246,4 @@ export class Connection {
       repairs: new Repairs(link, book),
     };
   }
-}
-
-function afterNoToken(error: unknown): Next {
-  const { message, retryable, code } = sanctumError(error, 'login_required', 'there is no token');
-  if (!retryable) return { action: 'stop', error: new SanctumError(code, message, { cause: error }) };
-  return retry(message, { renew: true });
 }

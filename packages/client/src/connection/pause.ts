@@ -5,7 +5,7 @@ export const WOKEN_PAUSE_MIN_MS = 1000;
 
 /** The wait before the next try. Good news cut it short, though never below the floor that the server asked for. */
 export class Pause {
-  readonly over: Promise<void>;
+  declare readonly over: Promise<void>;
   readonly #clock: Clock;
   readonly #earliestMs: number;
   #endMs: number;

@@ -11,6 +11,7 @@ import { WOKEN_PAUSE_MIN_MS } from './pause.ts';
 /** Every way in which a connection can come to nothing at once. */
 const PATHS: Record<string, (socket: ScriptedSocket) => void> = {
   'nothing answers': (socket) => socket.drop(1006),
+  'nothing answers, and no close is told': (socket) => socket.fail(),
   'accepted and cut': (socket) => {
     socket.accept();
     socket.drop(1006);
@@ -94,6 +95,14 @@ describe.each(Object.entries(PATHS))('%s, over and over', (_, path) => {
     expect(network.sockets.length).toBeLessThanOrEqual(2 + 5000 / PAUSE_MIN_MS);
     await client.close();
   });
+});
+
+test('a handshake that fails without a close is over at once', async () => {
+  const { network, client } = await device();
+  network.last.fail();
+  await settle();
+  expect(client.status).toMatchObject({ state: 'waiting', why: 'closed with 1006' });
+  await client.close();
 });
 
 test('a network that comes and goes all the time does not hurry it', async () => {

@@ -14,5 +14,6 @@ export interface WebSocketLike {
 
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
 
-/** `readyState` of an open socket, in every implementation. */
+/** `readyState` of a socket, in every implementation. */
+export const CONNECTING = 0;
 export const OPEN = 1;

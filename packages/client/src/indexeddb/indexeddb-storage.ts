@@ -17,6 +17,7 @@ const LAST = '\uffff';
 export async function indexedDbStorage(name: string): Promise<Storage> {
   const release = await lock(`sanctum:${name}`);
   const database = reopeningDatabase(`sanctum:${name}`);
+  let closing: Promise<void> | undefined;
   try {
     await database.open();
   } catch (error) {
@@ -55,9 +56,8 @@ export async function indexedDbStorage(name: string): Promise<Storage> {
       });
     },
 
-    async close() {
-      await database.close();
-      release();
+    close() {
+      return (closing ??= database.close().then(release));
     },
   };
 }
@@ -71,7 +71,13 @@ async function lock(name: string): Promise<() => void> {
     navigator.locks
       .request(name, { signal }, () => new Promise<void>((release) => resolve(release)))
       .catch((cause: unknown) =>
-        reject(new SanctumError('storage_failed', 'another page has this device open', { cause })),
+        reject(
+          new SanctumError(
+            'storage_failed',
+            'another page has this device open, or another client of this one',
+            { cause },
+          ),
+        ),
       );
   });
 }

@@ -128,6 +128,15 @@ test('transactions that come together are all there', async () => {
   await again.close();
 });
 
+test('closed twice, each of the two waits until it is closed', async () => {
+  const storage = await fileStorage(path);
+  let isClosed = false;
+  const first = storage.close().then(() => (isClosed = true));
+  await storage.close();
+  expect(isClosed).toBe(true);
+  await first;
+});
+
 test('is for one process at a time; what a dead one left is taken over', async () => {
   const storage = await fileStorage(path);
   await expect(fileStorage(path)).rejects.toMatchObject({ code: 'storage_failed' });

@@ -47,6 +47,7 @@ class FileStorage implements Storage {
   #compactAbove = COMPACT_ABOVE_BYTES;
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
   /** Why nothing can be stored any more. */
   #failure: SanctumError | undefined;
 
@@ -95,8 +96,11 @@ class FileStorage implements Storage {
     });
   }
 
-  async close(): Promise<void> {
-    if (this.#failure?.code === 'closed') return;
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     this.#failure = new SanctumError('closed', 'the storage was closed');
     await this.#writing;
     await this.#handle.close();

@@ -76,7 +76,7 @@ export type Status =
   | { readonly state: 'waiting'; readonly retryInMs: number; readonly why: string }
   /**
    * For good. `login_required`, or `revoked`, `token_invalid` and `token_missing` where a message was refused for it first:
-   * connect anew with another token.
+   * `close` it, then connect anew with another token.
    */
   | { readonly state: 'stopped'; readonly error: SanctumError };
 

@@ -17,6 +17,9 @@ const CLOSE_GRACE_MS = 1000;
 /** Between two tries of what a listener or the storage failed at. */
 const BACKOFF = { baseMs: 100, capMs: 10_000 };
 
+/** Ends a transaction that nobody took the message in; a sign, and no error of anybody's. */
+const NO_TAKER = new Error('no listener');
+
 /** What one frame asks for, in the order of the frames. */
 interface Item<Tx> {
   readonly effects: readonly Effect[];
@@ -104,7 +107,7 @@ export class Inbox<Tx extends StorageTransaction> {
 
   /** After `signal` was aborted: resolves once nothing is being handed over or stored, or has been for too long. */
   async idle(): Promise<void> {
-    const bounds = { clock: this.#options.clock, limitMs: CLOSE_GRACE_MS, late: new Error('late') };
+    const bounds = { clock: this.#options.clock, limitMs: CLOSE_GRACE_MS };
     await within(Promise.resolve(this.#pumping), bounds).catch(() => undefined);
   }
 
@@ -147,7 +150,8 @@ export class Inbox<Tx extends StorageTransaction> {
         return await this.#handOver(item);
       } catch (error) {
         if (signal.aborted) return;
-        listeners.tell('error', sanctumError(error, 'storage_failed', 'a listener or the storage failed'));
+        if (error !== NO_TAKER)
+          listeners.tell('error', sanctumError(error, 'storage_failed', 'the storage failed'));
         await sleep(clock, fullJitterMs(clock, { ...BACKOFF, failures }), signal);
       }
     }
@@ -183,6 +187,8 @@ export class Inbox<Tx extends StorageTransaction> {
       item.wasRead = taken.includes(true);
       if (item.wasRead || listeners.has('message')) return;
       if (signal.aborted) return;
+      // Whoever left may have made place for another already, who is told of no later than this.
+      if (this.#readers.size > 0) continue;
       await new Promise<void>((resolve) => {
         this.#whenTaker = resolve;
         signal.addEventListener('abort', () => resolve(), { once: true });
@@ -199,7 +205,7 @@ export class Inbox<Tx extends StorageTransaction> {
         if (opened === undefined) return;
         if (opened.isHidden) return;
         // The last one has left since: it waits for the next.
-        if (!wasRead && !listeners.has('message')) throw new Error('no listener');
+        if (!wasRead && !listeners.has('message')) throw NO_TAKER;
         return listeners.call('message', opened.message, tx);
       case 'moved': {
         const { from, to, reason } = effect.frame;

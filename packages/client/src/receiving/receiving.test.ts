@@ -69,6 +69,23 @@ test('whoever leaves the loop gets the last message again, here and now', async 
   await client.close();
 });
 
+test('whoever leaves the loop and begins another in the same breath gets it again', async () => {
+  const { client, network } = await device({ listens: false });
+  const first = client.messages();
+  await settle();
+  network.last.welcome();
+  network.last.serve(seated(A, 0), message(A, 1), message(A, 2));
+  for await (const { seq } of first) if (seq === 2) break;
+  const taken: number[] = [];
+  for await (const { seq } of client.messages()) {
+    taken.push(seq);
+    if (seq === 2) network.last.serve(message(A, 3));
+    else break;
+  }
+  expect(taken).toEqual([2, 3]);
+  await client.close();
+});
+
 test('without anybody to take them messages wait', async () => {
   const { client, network, storage } = await device({ listens: false });
   const off = client.on('message', () => undefined);
@@ -100,6 +117,21 @@ test('a message that a listener failed at waits for the next one, where that one
   client.on('message', ({ seq }) => void taken.push(seq));
   await clock.advance(10_000);
   expect([taken, await cursor(storage)]).toEqual([[1], 1]);
+  await client.close();
+});
+
+test('what a listener throws is told to those who listen for it, else written to the console', async () => {
+  const written = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  const { client, network } = await device({ listens: false });
+  const cause = new ReferenceError('a typing error');
+  client.on('message', () => Promise.reject(cause));
+  await settle();
+  network.last.welcome();
+  network.last.serve(seated(A, 0), message(A, 1));
+  await settle();
+  const error = expect.objectContaining({ code: 'listener_failed', cause }) as unknown;
+  expect(written.mock.calls).toEqual([[error]]);
+  written.mockRestore();
   await client.close();
 });
 

@@ -56,6 +56,17 @@ test('in order within a conversation, which another one does not wait for', asyn
   await client.close();
 });
 
+test('what keeps a message from getting through is told', async () => {
+  const cause = new ReferenceError('a typing error');
+  const { client } = await device({ listens: false, token: () => Promise.reject(cause) });
+  const told: unknown[] = [];
+  client.on('error', (error) => void told.push(error));
+  await client.send(A, 'text');
+  await settle();
+  expect(told).toMatchObject([{ code: 'login_required', retryable: true, cause }]);
+  await client.close();
+});
+
 test.each([
   ['no answer', undefined],
   ['503', () => refused('unavailable')],

@@ -72,6 +72,8 @@ export interface OutboxOptions<Tx extends StorageTransaction> {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onChange: (message: OutgoingMessage) => void;
+  /** Messages do not get through, and are sent again. */
+  readonly onTrouble: (error: SanctumError) => void;
   /** The login is over: nothing can be sent any more. */
   readonly onLoginOver: (error: SanctumError) => void;
 }
@@ -169,8 +171,7 @@ export class Outbox<Tx extends StorageTransaction> {
     const stored: StoredMessage = { conversationId, messageId, ciphertext, scheme, keyId, createdAt };
     const key = PREFIX + String(++this.#lastNumber).padStart(16, '0');
     await storage.transaction(async (tx) => {
-      const message = { conversationId, messageId, createdAt, content, state: { kind: 'queued' } } as const;
-      await options.store?.(tx, message);
+      await options.store?.(tx, outgoing({ stored, content }, { kind: 'queued' }));
       await sealed.store?.(tx);
       await tx.put(key, stored);
     });
@@ -195,7 +196,8 @@ export class Outbox<Tx extends StorageTransaction> {
     if (entry.isSettled || this.#options.signal.aborted) return undefined;
     switch (outcome.kind) {
       case 'again':
-        return { floorMs: outcome.floorMs };
+        this.#options.onTrouble(outcome.error);
+        return outcome;
       case 'login_over':
         this.#options.onLoginOver(outcome.error);
         return undefined;
@@ -229,7 +231,10 @@ function nameOf({ conversationId, messageId }: Pick<StoredMessage, 'conversation
   return conversationId + messageId;
 }
 
-function outgoing({ stored, content }: Entry, state: OutgoingMessage['state']): OutgoingMessage {
+function outgoing(
+  { stored, content }: Pick<Entry, 'stored' | 'content'>,
+  state: OutgoingMessage['state'],
+): OutgoingMessage {
   const { conversationId, messageId, createdAt } = stored;
   return { conversationId, messageId, createdAt, content, state };
 }

@@ -4,11 +4,12 @@ import { SanctumError } from '../sanctum-error.ts';
 export type PostOutcome =
   | { readonly kind: 'sent'; readonly seq: number }
   /** It is not known whether it was accepted, or the service is busy: the same message again. */
-  | { readonly kind: 'again'; readonly floorMs: number }
+  | { readonly kind: 'again'; readonly floorMs: number; readonly error: SanctumError }
   | { readonly kind: 'refused'; readonly error: SanctumError }
   | { readonly kind: 'login_over'; readonly error: SanctumError };
 
-const LOGIN_CODES: readonly string[] = ['token_missing', 'token_invalid', 'revoked', 'login_required'];
+/** Codes that a new login is wanted for; `token_expired` is retryable, and not asked about. */
+const LOGIN_CODE = /^token|^revoked|^login/;
 
 /** Posts a message once, and says what the answer means for it. Never rejects. */
 export async function postMessage(
@@ -34,10 +35,11 @@ export async function postMessage(
     });
     const seq = answer?.seq;
     // Not our service, or not a whole answer: a proxy's page, say.
-    return typeof seq === 'number' ? { kind: 'sent', seq } : { kind: 'again', floorMs: 0 };
+    if (typeof seq === 'number') return { kind: 'sent', seq };
+    throw new SanctumError('bad_answer', 'no seq', { retryable: true });
   } catch (error) {
     if (!(error instanceof SanctumError)) throw error;
-    if (error.retryable) return { kind: 'again', floorMs: error.retryAfterMs ?? 0 };
-    return { kind: LOGIN_CODES.includes(error.code) ? 'login_over' : 'refused', error };
+    if (error.retryable) return { kind: 'again', floorMs: error.retryAfterMs ?? 0, error };
+    return { kind: LOGIN_CODE.test(error.code) ? 'login_over' : 'refused', error };
   }
 }

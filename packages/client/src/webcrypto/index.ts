@@ -17,4 +17,5 @@ export {
   SECRET_BYTES,
   type ConversationKeys,
   type EpochKey,
+  type SymmetricKey,
 } from './key-ring.ts';

@@ -1,5 +1,5 @@
 import { decodeBase64, encodeBase64, isKeyId } from '@sanctum/protocol';
-import { deriveKey, newSecret, SECRET_BYTES, type ConversationKeys } from './key-ring.ts';
+import { deriveKey, newSecret, SECRET_BYTES, type ConversationKeys, type SymmetricKey } from './key-ring.ts';
 
 /** The name of the key epoch where a line gives none. */
 const KEY_ID_DEFAULT = '1';
@@ -38,14 +38,14 @@ export function parseKeyFile(text: string): ConversationKeys {
   if (newest === undefined) throw new TypeError('there is no key in it');
   const current = newest;
 
-  const find = (conversationId: string, keyId: string): Promise<CryptoKey> | undefined => {
+  const find = (conversationId: string, keyId: string): Promise<SymmetricKey> | undefined => {
     const secret = secrets.get(keyId);
     return secret && deriveKey(secret, { conversationId, keyId });
   };
   return {
     find,
     async current(conversationId) {
-      return { keyId: current, key: (await find(conversationId, current)) as CryptoKey };
+      return { keyId: current, key: (await find(conversationId, current)) as SymmetricKey };
     },
   };
 }

@@ -4,12 +4,15 @@ import { canonicalBytes } from './canonical.ts';
 /** Bytes of the secret that a conversation's members share. */
 export const SECRET_BYTES = 32;
 
+/** A `CryptoKey`, in programs without the types of the DOM as well. */
+export type SymmetricKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
 /** A key of one conversation and key epoch. */
 export interface EpochKey {
   /** Names the key epoch, as `2` or `2026-03`: `[A-Za-z0-9._:-]{1,64}`. */
   readonly keyId: string;
   /** AES-GCM, 256 bits, of this conversation and epoch alone. */
-  readonly key: CryptoKey;
+  readonly key: SymmetricKey;
 }
 
 /** Where the cipher finds its keys. How they come to the members is the application's affair. */
@@ -17,7 +20,7 @@ export interface ConversationKeys {
   /** The key to send with: that of the newest epoch. Rejects where there is none. */
   current(conversationId: string): EpochKey | Promise<EpochKey>;
   /** The key of an epoch; undefined where this device does not have it. */
-  find(conversationId: string, keyId: string): CryptoKey | undefined | Promise<CryptoKey | undefined>;
+  find(conversationId: string, keyId: string): SymmetricKey | undefined | Promise<SymmetricKey | undefined>;
 }
 
 /** A new secret for a conversation and key epoch. */
@@ -31,12 +34,12 @@ export function newSecret(): Uint8Array<ArrayBuffer> {
  * @throws TypeError for a secret of another length or a wrong key id
  */
 export async function deriveKey(
-  secret: Uint8Array<ArrayBuffer>,
+  secret: Uint8Array,
   { conversationId, keyId }: { conversationId: string; keyId: string },
-): Promise<CryptoKey> {
+): Promise<SymmetricKey> {
   if (secret.length !== SECRET_BYTES) throw new TypeError(`a secret has ${SECRET_BYTES} bytes`);
   if (!isKeyId(keyId)) throw new TypeError('a key id has 1 to 64 of A-Z a-z 0-9 . _ : -');
-  const material = await crypto.subtle.importKey('raw', secret, 'HKDF', false, ['deriveKey']);
+  const material = await crypto.subtle.importKey('raw', new Uint8Array(secret), 'HKDF', false, ['deriveKey']);
   const info = canonicalBytes('sanctum webcrypto v1 key', conversationId, keyId);
   return crypto.subtle.deriveKey(
     { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info },
@@ -59,7 +62,7 @@ export class KeyRing implements ConversationKeys {
   #turns = 0;
 
   /** Adds the key of a conversation's epoch, which is the current one from now on. */
-  async add(conversationId: string, keyId: string, secret: Uint8Array<ArrayBuffer>): Promise<void> {
+  async add(conversationId: string, keyId: string, secret: Uint8Array): Promise<void> {
     // Before the derivation: that of a later call may end first.
     const turn = ++this.#turns;
     const added = { keyId, key: await deriveKey(secret, { conversationId, keyId }), turn };
@@ -76,7 +79,7 @@ export class KeyRing implements ConversationKeys {
     return current;
   }
 
-  find(conversationId: string, keyId: string): CryptoKey | undefined {
+  find(conversationId: string, keyId: string): SymmetricKey | undefined {
     return this.#keys.get(conversationId)?.get(keyId)?.key;
   }
 }

@@ -40,6 +40,8 @@ export function webCryptoCipher({
 
   return {
     async encrypt(plaintext, context) {
+      // JavaScript gives anything, and what has no length would be sealed as nothing.
+      if (!(plaintext instanceof Uint8Array)) throw new TypeError('the content is no string or Uint8Array');
       const { keyId, key } = await keys.current(context.conversationId);
       const countKey = `${COUNT_PREFIX}${context.conversationId}/${keyId}`;
       await readCount(countKey);

@@ -28,6 +28,16 @@ test('opens what it sealed, and says which key it took', async () => {
   expect((await cipher.decrypt(sealed, context)).plaintext).toEqual(bytes('after'));
 });
 
+test.each([[{ text: 'Hello' }], [42], [undefined], [new ArrayBuffer(8)], [[1, 2]]])(
+  'content that is no text and no bytes is refused: %j',
+  async (content) => {
+    const cipher = webCryptoCipher({ keys: await ring(), storage: memoryStorage() });
+    await expect(cipher.encrypt(content as never, context)).rejects.toThrow(
+      new TypeError('the content is no string or Uint8Array'),
+    );
+  },
+);
+
 test('what is added last is sent with, whichever key is derived first', async () => {
   const keys = new KeyRing();
   const importKey = crypto.subtle.importKey.bind(crypto.subtle);
