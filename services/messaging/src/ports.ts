@@ -271,12 +271,17 @@ export interface DispatchRound {
 /**
  * When a bucket's recent rows go on the stream once more. Due in another life of the server than the bucket was served
  * in before, at once and once for all dispatchers; a bucket that was never served takes the first life that it sees.
- * Due as well after a reconnect to the same life, unless it was done less than `everyMs` ago.
+ * Due as well after a reconnect to the same life, unless it was done less than `everyMs` ago. Which rows: those that
+ * were dispatched up to `withinMs` before the loss. Of another life nothing was dispatched before its bucket was sent
+ * again, so what was dispatched last, if that was within `downMaxMs`, was dispatched before the loss; in the same life
+ * the loss was `downMs` ago.
  */
 export interface ResendRule {
   readonly life: string;
   readonly reconnected: boolean;
   readonly withinMs: number;
+  readonly downMs: number;
+  readonly downMaxMs: number;
   readonly everyMs: number;
 }
 
@@ -297,7 +302,7 @@ export interface DispatchLog {
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<readonly Verdict[]>,
   ): Promise<DispatchRound>;
   /**
-   * Has the rows of a bucket that were dispatched within `withinMs` published once more, in order, without touching
+   * Has the rows of a bucket that were dispatched last published once more, in order, without touching
    * them, where that is due (`ResendRule`). Returns how many; undefined: another dispatcher owns the bucket now.
    */
   resendBucket(

@@ -372,6 +372,26 @@ describe('Dispatcher', () => {
     expect(await valueOf(metrics.dispatchResent)).toBe(3);
   });
 
+  it('sends again what was lost before it was there', async () => {
+    const conversationId = conversationIn(1);
+    log.add(conversationId, 1);
+    dispatcher.start();
+    await clock.advance(1_000);
+    redis.goDown();
+    redis.loseMemory();
+    await stop();
+    await clock.advance(60_000);
+    redis.comeUp();
+    dispatcher = makeDispatcher();
+    log.add(conversationId, 1);
+    dispatcher.start();
+    await clock.advance(1_000);
+    expect(streamed().map(({ message, resent }) => [message.seq, resent])).toEqual([
+      [1, true],
+      [2, false],
+    ]);
+  });
+
   it('sends a bucket again later when another dispatcher owns it', async () => {
     log.add(conversationIn(1), 1);
     dispatcher.start();

@@ -36,25 +36,28 @@ export async function resendBucket(
   { log, writer, metrics, partition, server, connectedMs }: ResendOptions,
 ): Promise<number | undefined> {
   const { life, reconnected, downMs } = server;
-  const withinMs = RESEND_WITHIN_MS + Math.min(DOWN_MAX_MS, downMs + connectedMs);
-  return log.resendBucket(
-    bucket,
-    { life, reconnected, withinMs, everyMs: RESEND_EVERY_MS },
-    async (rows, epoch) => {
-      let entries = rows
-        .filter(isSendable)
-        .map((row): StreamMessage => ({ epoch, resent: true, message: row.message }));
-      while (entries.length > 0) {
-        const { appended, failure } = await writer.append(partition, entries);
-        metrics.dispatchPublished.inc(appended);
-        metrics.dispatchResent.inc(appended);
-        if (failure !== undefined && failure.kind !== 'entry')
-          throw new Fault('unavailable', `redis: ${failure.reason}`);
-        // It was on the stream once; refused now, it is left to the readers' own healing.
-        entries = entries.slice(appended + (failure === undefined ? 0 : 1));
-      }
-    },
-  );
+  const rule = {
+    life,
+    reconnected,
+    withinMs: RESEND_WITHIN_MS,
+    downMs: Math.min(DOWN_MAX_MS, downMs + connectedMs),
+    downMaxMs: DOWN_MAX_MS,
+    everyMs: RESEND_EVERY_MS,
+  };
+  return log.resendBucket(bucket, rule, async (rows, epoch) => {
+    let entries = rows
+      .filter(isSendable)
+      .map((row): StreamMessage => ({ epoch, resent: true, message: row.message }));
+    while (entries.length > 0) {
+      const { appended, failure } = await writer.append(partition, entries);
+      metrics.dispatchPublished.inc(appended);
+      metrics.dispatchResent.inc(appended);
+      if (failure !== undefined && failure.kind !== 'entry')
+        throw new Fault('unavailable', `redis: ${failure.reason}`);
+      // It was on the stream once; refused now, it is left to the readers' own healing.
+      entries = entries.slice(appended + (failure === undefined ? 0 : 1));
+    }
+  });
 }
 
 function isSendable(row: OutboxRow): row is OutboxRow & { readonly message: LogMessage } {

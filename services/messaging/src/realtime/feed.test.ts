@@ -44,6 +44,23 @@ describe('what arrives', () => {
     expect(seen.map((item) => item.to)).toEqual([5, 6, 7]);
   });
 
+  test('held are as many bytes as are kept; what does not fit is read from the log', () => {
+    const { feed, seen } = watched(4);
+    const large = (seq: number): FeedItem =>
+      ({
+        ...message(seq),
+        frame: new SharedFrame(Buffer.alloc(100_000)),
+      }) as FeedItem;
+    for (let seq = 6; seq <= 20; seq++) feed.arrive(large(seq));
+    feed.arrive(large(5));
+    expect(seen.map((item) => item.to)).toEqual([5, 6, 7, 8]);
+    expect([feed.tip, feed.head]).toEqual([8, 20]);
+    feed.extend(Array.from({ length: 12 }, (_, n) => message(9 + n, false)));
+    for (let seq = 22; seq <= 24; seq++) feed.arrive(large(seq));
+    feed.arrive(large(21));
+    expect(feed.tip).toBe(24);
+  });
+
   test('what comes between the confirmation of the channel and the read of the head is kept', () => {
     const feed = new Feed(CONVERSATION);
     const seen: FeedItem[] = [];

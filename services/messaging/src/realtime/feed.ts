@@ -7,6 +7,11 @@ const RING_BYTES_MAX = 256 * 1024;
 /** Items held back above a hole; what does not fit is read from the log later. */
 const AHEAD_ITEMS_MAX = 256;
 
+/** A read of a page that is under way, and which seqs have been replayed meanwhile. */
+export interface PageRead {
+  replayed: number[];
+}
+
 export type Arrival =
   /** It was the next one; the tip has moved. */
   | 'next'
@@ -39,8 +44,11 @@ export class Feed {
   /** The synthetic message's reader. */
   observer: ((item: FeedItem) => void) | undefined;
   ringBytes = 0;
+  /** Of its pages; undefined while none is under way. */
+  reads: Set<PageRead> | undefined;
   #ring: FeedItem[] = [];
   #ahead: Map<number, FeedItem> | undefined;
+  #aheadBytes = 0;
 
   constructor(conversationId: string) {
     this.conversationId = conversationId;
@@ -106,7 +114,14 @@ export class Feed {
 
   #hold(item: FeedItem): void {
     this.#ahead ??= new Map();
-    if (this.#ahead.size < AHEAD_ITEMS_MAX) this.#ahead.set(item.from, item);
+    if (
+      this.#ahead.size >= AHEAD_ITEMS_MAX ||
+      this.#aheadBytes >= RING_BYTES_MAX ||
+      this.#ahead.has(item.from)
+    )
+      return;
+    this.#ahead.set(item.from, item);
+    this.#aheadBytes += itemBytes(item);
   }
 
   #releaseAhead(): void {
@@ -114,10 +129,15 @@ export class Feed {
     for (;;) {
       const next = this.#ahead.get(this.tip + 1);
       if (next === undefined) break;
-      this.#ahead.delete(next.from);
+      this.#letGo(next);
       this.#push(next);
     }
-    for (const from of this.#ahead.keys()) if (from <= this.tip) this.#ahead.delete(from);
+    for (const item of this.#ahead.values()) if (item.from <= this.tip) this.#letGo(item);
     if (this.#ahead.size === 0) this.#ahead = undefined;
+  }
+
+  #letGo(item: FeedItem): void {
+    this.#ahead!.delete(item.from);
+    this.#aheadBytes -= itemBytes(item);
   }
 }

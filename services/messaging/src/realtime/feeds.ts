@@ -4,10 +4,10 @@ import type { Metrics } from '../metrics.ts';
 import type { Channel } from '../ports.ts';
 import { Stopped } from './batcher.ts';
 import type { BusFrame } from './bus-frame.ts';
-import { Feed } from './feed.ts';
-import type { Position } from './position.ts';
+import { Feed, type PageRead } from './feed.ts';
+import type { Page, Position } from './position.ts';
 import type { Reads } from './reads.ts';
-import { type FeedItem, SharedFrame } from './shared-frame.ts';
+import { type FeedItem, itemAt, SharedFrame } from './shared-frame.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
 const SECOND = 1000;
@@ -152,8 +152,7 @@ export class Feeds {
     else if (arrival === 'ahead') {
       if (feed.open) this.#fillSoon(feed, HOLE_WAIT_MS);
     } else if (frame.replay > 0) {
-      // A dead letter that was requeued: whoever comes from below it now gets the message, and no gap.
-      if (feed.recent(frame.seq)?.kind === 'gap') this.#dropRing(feed);
+      this.#forgetGap(feed, frame.seq);
       this.#hintReplay(feed, frame.seq);
     } else {
       this.#metrics.hubRepeats.inc();
@@ -175,7 +174,7 @@ export class Feeds {
     if (position.reading) return;
     position.reading = true;
     this.#background(
-      this.#reads.page(position.feed.conversationId, position.cursor).then((page) => {
+      this.#page(position.feed, position.cursor).then((page) => {
         position.reading = false;
         if (!position.feed.positions.has(position)) return;
         position.page = page;
@@ -183,6 +182,33 @@ export class Feeds {
         else this.#onDue(position);
       }),
     );
+  }
+
+  /** Once more where a replay came meanwhile of what it says is a gap. */
+  async #page(feed: Feed, after: number): Promise<Page> {
+    const read: PageRead = { replayed: [] };
+    const reads = (feed.reads ??= new Set());
+    reads.add(read);
+    try {
+      for (;;) {
+        read.replayed = [];
+        const page = await this.#reads.page(feed.conversationId, after);
+        if (!read.replayed.some((seq) => isGap(page.items, seq))) return page;
+      }
+    } finally {
+      reads.delete(read);
+      if (reads.size === 0) feed.reads = undefined;
+    }
+  }
+
+  /** A dead letter that was requeued: whoever comes from below it now gets the message, and no gap. */
+  #forgetGap(feed: Feed, seq: number): void {
+    if (feed.recent(seq)?.kind === 'gap') this.#dropRing(feed);
+    for (const { replayed } of feed.reads ?? []) replayed.push(seq);
+    for (const position of feed.positions) {
+      if (position.cursor < seq && position.page !== undefined && isGap(position.page.items, seq))
+        position.page = undefined;
+    }
   }
 
   /** Drops feeds that have had no reader for a while. */
@@ -211,7 +237,9 @@ export class Feeds {
     await this.#subscriptions.hold(channelOf(feed));
     const head = await this.#reads.head(feed.conversationId);
     if (this.#feeds.get(feed.conversationId) !== feed) return;
+    const before = feed.ringBytes;
     feed.start(head?.head ?? 0);
+    this.#accountRing(feed, before);
     for (const position of feed.positions) this.#onDue(position);
     if (feed.tip < feed.head) this.#fillSoon(feed, HOLE_WAIT_MS);
   }
@@ -235,7 +263,7 @@ export class Feeds {
   async #fill(feed: Feed): Promise<void> {
     while (this.#isCurrent(feed) && feed.tip < feed.head) {
       const tip = feed.tip;
-      const page = await this.#reads.page(feed.conversationId, tip);
+      const page = await this.#page(feed, tip);
       const before = feed.ringBytes;
       this.#metrics.hubGapFills.inc({ source: 'postgres' }, feed.extend(page.items));
       this.#accountRing(feed, before);
@@ -251,7 +279,7 @@ export class Feeds {
 
   #stall(position: Position): void {
     const { feed } = position;
-    position.page = undefined;
+    position.session.releasePages(position);
     if (feed.stalled === undefined) {
       feed.stalled = new Set();
       this.#clock.setTimer(RETRYING_POLL_MS, () => this.#wakeStalled(feed));
@@ -312,6 +340,10 @@ export class Feeds {
         this.#log.error('feed_failed', { reason: String(error).slice(0, 100) });
     });
   }
+}
+
+function isGap(items: readonly FeedItem[], seq: number): boolean {
+  return itemAt(items, seq)?.kind === 'gap';
 }
 
 export function channelOf(feed: { readonly conversationId: string }): Channel {

@@ -2,17 +2,24 @@ import { CONVERSATION_TURN_FRAMES, SOCKET_BUFFER_MAX_BYTES } from '@sanctum/prot
 import type { FeedItem } from './shared-frame.ts';
 import type { Position } from './position.ts';
 import type { Session } from './session.ts';
+import { Turns } from './turns.ts';
+
+/** Conversations of one session that have a page of the log at hand, or under way, at the same time. */
+const READING_MAX = 16;
 
 /**
  * Sends what a session is due: one loop for live messages, catching up and resuming alike. Whenever a position's
  * cursor is below its feed's tip, the next item is taken from the ring, or from a page of the log; there is no
  * switch from history to live that could go wrong. Conversations take turns; a position that must wait (for a page,
- * for a membership check) leaves the queue and comes back when it is marked due again.
+ * for a membership check) leaves the queue and comes back when it is marked due again. Of many that are behind, some
+ * read from the log at a time: no more than the client may be sent, and what comes live waits for none of them.
  */
 export class Pump {
   readonly #session: Session;
   #due: Position[] = [];
   #head = 0;
+  /** Made for the first that reads. */
+  #reading: Turns<Position> | undefined;
 
   constructor(session: Session) {
     this.#session = session;
@@ -26,6 +33,17 @@ export class Pump {
 
   get idle(): boolean {
     return this.#head >= this.#due.length;
+  }
+
+  /** Nothing is read for this one now, and what was read is not kept. */
+  endReading(position: Position): void {
+    position.page = undefined;
+    this.#reading?.leave(position);
+  }
+
+  /** They are read again when the client goes on: ten thousand slow clients must not hold their pages. */
+  releasePages(): void {
+    for (const position of this.#reading?.inside ?? []) if (!position.reading) this.endReading(position);
   }
 
   /** Runs until nothing is due or nothing more may be sent. */
@@ -57,12 +75,13 @@ export class Pump {
       }
       if (!feed.open) return false;
       if (position.cursor >= feed.tip) {
-        if (position.replayDue) session.hub.sendReplays(position);
+        if (position.replayDue) this.#read(position, () => session.hub.sendReplays(position));
+        else if (!position.reading) this.endReading(position);
         return false;
       }
       const item = position.next();
       if (item === undefined) {
-        session.hub.feeds.readFor(position);
+        this.#read(position, () => session.hub.feeds.readFor(position));
         return false;
       }
       if (item.membersVersion > position.verified) {
@@ -72,6 +91,16 @@ export class Pump {
       send(session, position, item);
     }
     return true;
+  }
+
+  /** Now, or when it is its turn. */
+  #read(position: Position, read: () => void): void {
+    if (position.reading) return;
+    this.#reading ??= new Turns(Math.min(READING_MAX, this.#session.out.credit.limit), (next) =>
+      this.#session.due(next),
+    );
+    if (this.#reading.take(position)) read();
+    else position.page = undefined;
   }
 }
 

@@ -61,6 +61,8 @@ export class Session {
   heardAt: number;
   heartbeatAt: number;
   blockedSince: number | undefined;
+  /** When the client last acknowledged something new. */
+  advancedAt = 0;
   writesStalledSince: number | undefined;
   lastUnsentBytes = 0;
   lastAcknowledged = 0;
@@ -128,7 +130,7 @@ export class Session {
     if (waitMs > 0) return this.close(CLOSE.rate_limited, waitMs);
     if (!parsed.ok) {
       if (parsed.fatal || this.state !== 'live') return this.close(CLOSE.bad_frame);
-      return this.sendError(parsed.code, parsed.id);
+      return this.#answer(() => this.sendError(parsed.code, parsed.id));
     }
     this.#act(parsed.frame);
   }
@@ -154,7 +156,9 @@ export class Session {
       // Not even a ping: the contract lets nothing but cursors stand before `ready`.
       this.close(CLOSE.bad_frame);
     } else if (frame.type === 'ping') {
-      this.sendFrame({ type: 'pong', id: frame.id, server_time: formatTime(this.hub.clock.now()) });
+      this.#answer(() =>
+        this.sendFrame({ type: 'pong', id: frame.id, server_time: formatTime(this.hub.clock.now()) }),
+      );
     } else if (frame.type === 'subscribe' || frame.type === 'unsubscribe' || frame.type === 'auth') {
       this.#request(frame);
     } else {
@@ -164,18 +168,25 @@ export class Session {
   }
 
   #request(frame: ParsedClientFrame): void {
-    const isTaken = this.#requests.add(async () => {
-      // Answers are bounded by this: a client that asks and does not read is asked to wait, and its requests are few.
-      if (frame.type !== 'auth') await this.#untilRoom();
+    this.#inTurn(async () => {
+      // A token is taken at once, however slow its client reads; only what is said of it waits.
+      if (frame.type === 'auth') return this.#renew(frame.token);
+      await this.#untilRoom();
       if (this.state === 'closed') return;
-      try {
-        if (frame.type === 'subscribe') await subscribe(this, frame);
-        else if (frame.type === 'unsubscribe') unsubscribe(this, frame);
-        else if (frame.type === 'auth') await this.#renew(frame.token);
-      } catch (error) {
-        this.#failed(error);
-      }
+      if (frame.type === 'subscribe') await subscribe(this, frame);
+      else if (frame.type === 'unsubscribe') unsubscribe(this, frame);
     });
+  }
+
+  /** At once where there is room for it, or else when there is. */
+  #answer(send: () => void): void {
+    if (hasRoom(this.connection.unsentBytes)) send();
+    else this.#inTurn(() => this.#untilRoom().then(send));
+  }
+
+  /** Answers are bounded by this: a client that asks and does not read is asked to wait, and its requests are few. */
+  #inTurn(work: () => Promise<void>): void {
+    const isTaken = this.#requests.add(() => work().catch((error: unknown) => this.#failed(error)));
     if (!isTaken) this.close(CLOSE.rate_limited, 1000);
   }
 
@@ -191,11 +202,14 @@ export class Session {
     if (result.occurredAt !== undefined) {
       this.hub.metrics.endToEndSeconds.observe(Math.max(0, this.hub.clock.now() - result.occurredAt) / 1000);
     }
-    if (result.advanced) this.flush();
+    if (!result.advanced) return;
+    this.advancedAt = this.heardAt;
+    this.flush();
   }
 
   async #renew(token: string): Promise<void> {
     const refusal = await this.login.take(token);
+    await this.#untilRoom();
     if (this.state === 'closed') return;
     if (refusal !== undefined) return this.sendError(refusal);
     const { expiresAt, scopes } = this.token!;
@@ -230,6 +244,7 @@ export class Session {
 
   remove(position: Position): void {
     this.positions.delete(position.feed.conversationId);
+    this.#pump.endReading(position);
     this.hub.feeds.detach(position);
     this.reached(position);
   }
@@ -312,9 +327,10 @@ export class Session {
     this.#end();
   }
 
-  /** Pages are read again when the client goes on: ten thousand slow clients must not hold one each. */
-  releasePages(): void {
-    for (const position of this.positions.values()) position.page = undefined;
+  /** Of one conversation, or of all of them: what was read for it is read again when it goes on. */
+  releasePages(position?: Position): void {
+    if (position === undefined) this.#pump.releasePages();
+    else this.#pump.endReading(position);
   }
 
   #end(): void {

@@ -92,3 +92,25 @@ test('a channel that nobody wants any more is given back', async () => {
   await clock.advance(100);
   expect(subscriber.has('c:one')).toBe(false);
 });
+
+test('what somebody waits for goes before what is had again, users before conversations', async () => {
+  const { clock, bus, subscriber, subscriptions } = scene();
+  const channels = Array.from({ length: 1200 }, (_, n): Channel => `c:${n}`);
+  await Promise.all([...channels.map((channel) => subscriptions.hold(channel)), clock.advance(5000)]);
+  const asked: (readonly Channel[])[] = [];
+  const subscribe = subscriber.subscribe.bind(subscriber);
+  subscriber.subscribe = (piece) => {
+    asked.push(piece);
+    if (asked.length === 1) {
+      void subscriptions.hold('c:new');
+      void subscriptions.hold('c:0');
+      void subscriptions.hold('u:new');
+    }
+    return subscribe(piece);
+  };
+  bus.loseConnections();
+  await clock.advance(5000);
+  expect(asked[1]!.slice(0, 3)).toEqual(['u:new', 'c:new', 'c:0']);
+  expect(asked.map((piece) => piece.length)).toEqual([500, 500, 202]);
+  expect(channels.every((channel) => subscriber.has(channel))).toBe(true);
+});

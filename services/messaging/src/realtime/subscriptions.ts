@@ -19,7 +19,7 @@ interface Held {
 /**
  * The channels that this pod listens to. The bus knows only one connection's subscriptions; this class knows what
  * is wanted, and makes it so again after the connection was lost, in pieces: the most active channels first, then
- * those that were wanted last.
+ * those that were wanted last. What somebody waits for goes before all of them.
  * `onConfirmed` is called with every piece that a new connection has confirmed after a loss: whatever was
  * published meanwhile was not heard, so the hub compares those conversations with the log.
  */
@@ -30,7 +30,12 @@ export class Subscriptions {
   readonly #onConfirmed: (channels: readonly Channel[]) => void;
   readonly #mostActive: () => readonly Channel[];
   readonly #wanted = new Map<Channel, Held>();
-  #queue: Channel[] = [];
+  /** Users' that a session waits for to begin; conversations' that a feed waits for; whatever is to be had again. */
+  #queues: Record<'users' | 'conversations' | 'again', Channel[]> = {
+    users: [],
+    conversations: [],
+    again: [],
+  };
   #working = false;
   /** Counts connections: a confirmation of an earlier one means nothing. */
   #generation = 0;
@@ -62,11 +67,13 @@ export class Subscriptions {
     if (held === undefined) {
       held = { confirmed: false, waiters: [] };
       this.#wanted.set(channel, held);
-      this.#queue.push(channel);
-      this.#work();
     }
     if (held.confirmed) return Promise.resolve(true);
     if (!this.#bus.connected) return Promise.resolve(false);
+    if (held.waiters.length === 0) {
+      this.#queues[channel.startsWith('u:') ? 'users' : 'conversations'].push(channel);
+      this.#work();
+    }
     return new Promise((resolve) => held.waiters.push(resolve));
   }
 
@@ -95,7 +102,8 @@ export class Subscriptions {
 
   #ready(): void {
     const first = this.#mostActive().filter((channel) => this.#wanted.has(channel));
-    this.#queue = [...new Set([...first, ...[...this.#wanted.keys()].reverse()])];
+    const again = [...new Set([...first, ...[...this.#wanted.keys()].reverse()])];
+    this.#queues = { users: [], conversations: [], again };
     this.#work();
   }
 
@@ -105,16 +113,27 @@ export class Subscriptions {
     queueMicrotask(() => {
       void this.#subscribePieces().finally(() => {
         this.#working = false;
-        if (this.#queue.length > 0 && this.#bus.connected) this.#work();
+        if (this.#hasMore && this.#bus.connected) this.#work();
       });
     });
   }
 
+  get #hasMore(): boolean {
+    return Object.values(this.#queues).some((queue) => queue.length > 0);
+  }
+
+  #takePiece(): Channel[] {
+    const { users, conversations, again } = this.#queues;
+    const piece = new Set<Channel>();
+    for (const queue of [users, conversations, again]) {
+      for (const channel of queue.splice(0, PIECE_CHANNELS - piece.size)) piece.add(channel);
+    }
+    return [...piece].filter((channel) => this.#wanted.get(channel)?.confirmed === false);
+  }
+
   async #subscribePieces(): Promise<void> {
-    while (this.#queue.length > 0 && this.#bus.connected && !this.#stopped) {
-      const piece = this.#queue
-        .splice(0, PIECE_CHANNELS)
-        .filter((channel) => this.#wanted.get(channel)?.confirmed === false);
+    while (this.#hasMore && this.#bus.connected && !this.#stopped) {
+      const piece = this.#takePiece();
       if (piece.length === 0) continue;
       const generation = this.#generation;
       try {
@@ -125,7 +144,7 @@ export class Subscriptions {
         for (const channel of piece)
           for (const tell of this.#wanted.get(channel)?.waiters.splice(0) ?? []) tell(false);
         await this.#clock.sleep(jittered(this.#clock, RETRY_MS));
-        if (this.#bus.connected) this.#queue.push(...piece);
+        if (this.#bus.connected) this.#queues.again.push(...piece);
         continue;
       }
       if (generation !== this.#generation) continue;
@@ -145,7 +164,7 @@ export class Subscriptions {
       if (unwanted.length > 0) this.#bus.unsubscribe(unwanted).catch(() => {});
       // Nobody waited for these: they were lost before, and are compared with the log now.
       if (late.length > 0) this.#onConfirmed(late);
-      if (this.#queue.length > 0) await this.#clock.sleep(jittered(this.#clock, PIECE_PAUSE_MS));
+      if (this.#hasMore) await this.#clock.sleep(jittered(this.#clock, PIECE_PAUSE_MS));
     }
   }
 }

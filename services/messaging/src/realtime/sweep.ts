@@ -23,7 +23,8 @@ export function sweepSession(session: Session, now: number, serverTime: string):
     session.close(CLOSE.slow_consumer);
     return connection.terminate();
   }
-  if (session.blockedSince !== undefined && now - session.blockedSince >= RELEASE_PAGES_AFTER_MS)
+  const { blockedSince, advancedAt } = session;
+  if (blockedSince !== undefined && now - Math.max(blockedSince, advancedAt) >= RELEASE_PAGES_AFTER_MS)
     session.releasePages();
   if (now >= session.heartbeatAt && session.state === 'live') {
     session.heartbeatAt = now + hub.settings.heartbeatMs;

@@ -63,21 +63,20 @@ export class MemoryDispatchLog implements DispatchLog {
 
   async resendBucket(
     bucket: number,
-    { life, reconnected, withinMs, everyMs }: ResendRule,
+    { life, reconnected, withinMs, downMs, downMaxMs, everyMs }: ResendRule,
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<void>,
   ): Promise<number | undefined> {
     const claim = await this.#log.transact(() => {
       if (this.#log.heldBuckets.has(bucket)) return undefined;
       const now = this.#log.clock.now();
       const known = this.#lives.get(bucket);
-      const due =
-        (known !== undefined && known !== life) ||
-        (reconnected && now - (this.#resentAt.get(bucket) ?? -Infinity) > everyMs);
-      if (!due) {
+      const isOther = known !== undefined && known !== life;
+      if (!isOther && !(reconnected && now - (this.#resentAt.get(bucket) ?? -Infinity) > everyMs)) {
         this.#lives.set(bucket, life);
         return 'done';
       }
-      return this.#own([bucket], this.#dispatchedSince(bucket, now - withinMs));
+      const lostAt = isOther ? this.#lastDispatch(bucket, now - downMaxMs - withinMs) : now - downMs;
+      return this.#own([bucket], this.#dispatchedSince(bucket, lostAt - withinMs));
     });
     if (claim === undefined) return undefined;
     if (claim === 'done') return 0;
@@ -145,6 +144,11 @@ export class MemoryDispatchLog implements DispatchLog {
 
   #messages(): StoredMessage[] {
     return [...this.#log.state.conversations.values()].flatMap(({ messages }) => [...messages.values()]);
+  }
+
+  #lastDispatch(bucket: number, since: number): number {
+    const times = this.#dispatchedSince(bucket, since).map((row) => row.dispatchedAt!);
+    return times.reduce((last, time) => Math.max(last, time), times[0] ?? Infinity);
   }
 
   #dispatchedSince(bucket: number, since: number): StoredMessage[] {

@@ -14,6 +14,15 @@ const OWN_BUCKET = {
          WHERE b.bucket = $1 FOR UPDATE OF b SKIP LOCKED`,
 };
 
+/** How long ago a bucket was served last. Index: message_outbox_dispatched. */
+const LAST_DISPATCH = {
+  name: 'last-dispatch-of-bucket',
+  text: `SELECT extract(epoch FROM statement_timestamp() - max(dispatched_at))::float8 * 1000 AS ago_ms
+         FROM messaging.message_outbox
+         WHERE bucket = $1 AND status = 'sent'
+           AND dispatched_at >= statement_timestamp() - $2 * interval '1 millisecond'`,
+};
+
 /**
  * A cursor, so that half a minute of a busy bucket need not fit into memory; payloads are read as they are fetched.
  * Index: message_outbox_dispatched.
@@ -50,7 +59,7 @@ export async function resendBucket(
   options: ResendRule & { readonly bucket: number; readonly payloadLimitBytes: number },
   publish: (rows: readonly OutboxRow[], epoch: number) => Promise<void>,
 ): Promise<number | undefined> {
-  const { bucket, life, reconnected, withinMs, everyMs, payloadLimitBytes } = options;
+  const { bucket, life, reconnected, withinMs, downMs, downMaxMs, everyMs, payloadLimitBytes } = options;
   const [owned] = await session.query<Owned>(OWN_BUCKET, [bucket, everyMs]);
   if (owned === undefined) {
     await session.command('COMMIT');
@@ -59,7 +68,16 @@ export async function resendBucket(
   let resent = 0;
   const isOther = owned.life !== null && owned.life !== life;
   if (isOther || (reconnected && owned.rested)) {
-    await session.execute(OPEN_CURSOR, [bucket, withinMs, payloadLimitBytes]);
+    // 0: nothing was dispatched for so long that nothing is sent again.
+    let sinceMs = withinMs + downMs;
+    if (isOther) {
+      const [last] = await session.query<{ ago_ms: number | null }>(LAST_DISPATCH, [
+        bucket,
+        withinMs + downMaxMs,
+      ]);
+      sinceMs = last?.ago_ms == null ? 0 : withinMs + last.ago_ms;
+    }
+    await session.execute(OPEN_CURSOR, [bucket, sinceMs, payloadLimitBytes]);
     for (;;) {
       const rows = await session.query<ClaimedRow>(FETCH);
       // A row that no frame can carry was never on the stream.

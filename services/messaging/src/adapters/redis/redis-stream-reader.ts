@@ -109,8 +109,27 @@ export class RedisStreamReader implements StreamReader {
     }
   }
 
-  async readOwnPending(after: ReadonlyMap<string, string> | undefined): Promise<StreamEntry[]> {
+  readOwnPending(after: ReadonlyMap<string, string> | undefined): Promise<StreamEntry[]> {
+    return this.#ofTheGroup(() => this.#readOwnPending(after));
+  }
+
+  claimIdle(): Promise<StreamEntry[]> {
+    return this.#ofTheGroup(() => this.#claimIdle());
+  }
+
+  /** Where the group is gone, what was pending is gone with it: it is made again, and handed out as new. */
+  async #ofTheGroup(read: () => Promise<StreamEntry[]>): Promise<StreamEntry[]> {
     await this.#ensureGroups();
+    try {
+      return await read();
+    } catch (error) {
+      if (toRedisFault(error).reason !== 'NOGROUP') throw error;
+      this.#groups.forget();
+      return [];
+    }
+  }
+
+  async #readOwnPending(after: ReadonlyMap<string, string> | undefined): Promise<StreamEntry[]> {
     const from = new Map(after);
     for (let page = 0; page < EMPTY_PAGES_MAX; page++) {
       const raw = (await this.#readBehind(from)) ?? [];
@@ -127,8 +146,7 @@ export class RedisStreamReader implements StreamReader {
     return [];
   }
 
-  async claimIdle(): Promise<StreamEntry[]> {
-    await this.#ensureGroups();
+  async #claimIdle(): Promise<StreamEntry[]> {
     const { group, consumer, claimIdleMs } = this.#options;
     let cursors = new Map(this.#groups.streams.map((stream) => [stream, '0-0']));
     for (let page = 0; page < EMPTY_PAGES_MAX && cursors.size > 0; page++) {

@@ -19,7 +19,7 @@ const failFirst =
       index === 0 ? { kind: 'failed', error: 'refused', parkMs } : { kind: 'untouched' },
     );
 /** After a reconnect to the same Redis. */
-const again = { life: 'one', reconnected: true, withinMs: 30_000 };
+const again = { life: 'one', reconnected: true, withinMs: 30_000, downMs: 0, downMaxMs: 600_000 };
 const nothing: Publish = () => Promise.reject(new Error('nothing was to be published'));
 
 export function dispatchContract(log: () => LogUnderTest): void {
@@ -131,7 +131,7 @@ export function dispatchContract(log: () => LogUnderTest): void {
     const { bucket } = await filled('a', 'b');
     const result = await round(bucket, async (rows) => {
       expect(await round(bucket, nothing)).toMatchObject({ picked: 0, busy: [bucket], full: [] });
-      const rule = { life: 'a', reconnected: true, withinMs: 1000, everyMs: 0 };
+      const rule = { life: 'a', reconnected: true, withinMs: 1000, downMs: 0, downMaxMs: 0, everyMs: 0 };
       expect(await log().dispatch.resendBucket(bucket, rule, async () => {})).toBe(undefined);
       return rows.map(() => ({ kind: 'sent' }));
     });
@@ -402,6 +402,31 @@ export function dispatchContract(log: () => LogUnderTest): void {
     // Soon after the last time, and by a process that knows of no loss.
     expect(await resend('third', false)).toBe(2);
     expect(await resend('first', true)).toBe(2);
+  });
+
+  test('in another life what was dispatched last goes again, however long ago the loss was', async () => {
+    const { conversationId, bucket } = await filled('long before');
+    await round(bucket, sendAll);
+    await log().dispatch.resendBucket(bucket, { ...again, everyMs: 0 }, async () => {});
+    await log().operator.passTime(60_000);
+    await appendTexts(log(), conversationId, (await ownerOf(conversationId))!, ['last']);
+    await round(bucket, sendAll);
+    await log().operator.passTime(5 * 60_000);
+    const seen: (string | undefined)[] = [];
+    const resend = (life: string) =>
+      log().dispatch.resendBucket(
+        bucket,
+        { ...again, everyMs: 30_000, life, reconnected: false },
+        async (rows) => {
+          seen.push(...textsOf(rows));
+        },
+      );
+    expect(await resend('two')).toBe(1);
+    expect(seen).toEqual(['last']);
+    // Nothing that long ago is on any stream.
+    await log().operator.passTime(6 * 60_000);
+    expect(await resend('three')).toBe(0);
+    expect(await resend('three')).toBe(0);
   });
 
   test('however much went out, all of it goes again, in order', async () => {

@@ -257,6 +257,21 @@ export function streamContract(name: string, makeHarness: () => Promise<StreamHa
       expect(await reader.acknowledge(read)).toBe(3);
     });
 
+    it.each([['readOwnPending'], ['claimIdle']] as const)(
+      'makes the group again where %s finds it gone with what was pending',
+      async (read) => {
+        const reader = await harness.reader({ blockMs: 50 });
+        await append(...conversationMessages(2));
+        await reader.readNew(never);
+        await harness.flushAll();
+        await append(...conversationMessages(3));
+        expect(await (read === 'claimIdle' ? reader.claimIdle() : reader.readOwnPending(undefined))).toEqual(
+          [],
+        );
+        expect(await reader.readNew(never)).toHaveLength(3);
+      },
+    );
+
     it('lives through lost connections, and tells of them', async () => {
       const [writer, reader] = [await harness.writer(), await harness.reader({ blockMs: LONG_MS })];
       let forgotten = 0;

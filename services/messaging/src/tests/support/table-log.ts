@@ -93,7 +93,7 @@ export class TableLog implements DispatchLog {
 
   async resendBucket(
     bucket: number,
-    { life, reconnected, withinMs, everyMs }: ResendRule,
+    { life, reconnected, withinMs, downMs, everyMs }: ResendRule,
     publish: (rows: readonly OutboxRow[], epoch: number) => Promise<void>,
   ): Promise<number | undefined> {
     const now = this.#clock.now();
@@ -104,9 +104,9 @@ export class TableLog implements DispatchLog {
       this.#lives.set(bucket, life);
       return 0;
     }
-    const rows = this.rows.filter(
-      (row) => row.status === 'sent' && row.bucket === bucket && row.dispatchedAt >= now - withinMs,
-    );
+    const sent = this.rows.filter((row) => row.status === 'sent' && row.bucket === bucket);
+    const lostAt = isOther ? Math.max(...sent.map((row) => row.dispatchedAt)) : now - downMs;
+    const rows = sent.filter((row) => row.dispatchedAt >= lostAt - withinMs);
     if (rows.length > 0) await publish(rows, 1);
     this.#resentAt.set(bucket, now);
     this.#lives.set(bucket, life);
