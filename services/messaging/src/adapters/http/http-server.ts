@@ -24,8 +24,9 @@ export interface HttpServerDeps
   /** undefined: the same origin only. */
   readonly allowedOrigins: readonly string[] | undefined;
   readonly maxClients: number;
-  /** Smaller ones than `bounds.http` has, where a test wants to reach them. */
+  /** These two: smaller ones than `bounds.http` has, where a test wants to reach them. */
   readonly rates?: Readonly<Record<'userPosts' | 'userCalls', RateLimit>>;
+  readonly writeStallMs?: number;
 }
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
@@ -42,6 +43,7 @@ export function createHttpServer(deps: HttpServerDeps): FastifyInstance {
   const app = fastifyApp({
     log: deps.log,
     bodyLimit: bounds.http.createBodyMaxBytes,
+    writeStallMs: deps.writeStallMs,
     preflight: sendPreflight,
   });
   app.server.maxConnections = deps.maxClients + bounds.http.plainConnectionsMax;

@@ -31,8 +31,11 @@ export function createAdminServer(options: {
   readonly handlers: Readonly<Record<Exclude<AdminOperation, 'getOpenapi'>, AdminHandler>>;
   /** The console as it was built; where there is none, `/` says so. */
   readonly consoleFolder: URL;
+  /** A smaller one than `bounds.http` has, where a test wants to reach it. */
+  readonly writeStallMs?: number;
 }): FastifyInstance {
-  const app = fastifyApp({ log: options.log, bodyLimit: bounds.admin.bodyMaxBytes });
+  const { log, writeStallMs } = options;
+  const app = fastifyApp({ log, bodyLimit: bounds.admin.bodyMaxBytes, writeStallMs });
   app.server.maxConnections = bounds.admin.connectionsMax;
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(PAGE_HEADERS);
