@@ -8,7 +8,7 @@ import { CallGate } from './call-gate.ts';
 import { conversationRoutes, type ConversationRoutesDeps } from './conversation-routes.ts';
 import { demoRoutes, type DemoRoutesDeps } from './demo-routes.ts';
 import { fastifyApp } from './fastify-app.ts';
-import { type GuardDeps, isV1, originGuard, rateGuard, sendPreflight, tokenGuard } from './guard.ts';
+import { type GuardDeps, isUnder, originGuard, rateGuard, sendPreflight, tokenGuard } from './guard.ts';
 import { messageRoutes, type MessageRoutesDeps } from './message-routes.ts';
 import { sendProblem } from './problems.ts';
 import { publicRoutes, type PublicRoutesDeps } from './public-routes.ts';
@@ -50,7 +50,7 @@ export function createHttpServer(deps: HttpServerDeps): FastifyInstance {
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff');
-    if (isV1(request)) reply.header('cache-control', 'no-store');
+    if (isUnder('/v1', request)) reply.header('cache-control', 'no-store');
     done();
   });
   app.addHook('onRequest', originGuard(deps.allowedOrigins));
