@@ -40,6 +40,8 @@ export const bounds = {
     headersMaxBytes: 16 * KIB,
     headersTimeoutMs: 10 * SECOND,
     requestTimeoutMs: 30 * SECOND,
+    /** A connection with a request under way, on which no byte has moved for so long, is cut: who reads nothing. */
+    writeStallMs: 20 * SECOND,
     /** Above the idle timeout of load balancers (60 s), so that they close first. */
     keepAliveTimeoutMs: 75 * SECOND,
     /** Connections beside those of WebSocket clients. */
@@ -107,7 +109,7 @@ export const bounds = {
 } as const;
 
 /** The relations between the bounds. A wrong one is a mistake in this file. */
-export function assertBounds({ intake, http, auth, shutdown }: typeof bounds = bounds): void {
+export function assertBounds({ intake, http, admin, auth, shutdown }: typeof bounds = bounds): void {
   assert(
     intake.groupRowsMax * intake.groupsInFlightMax <= intake.queueRowsMax,
     'a full queue feeds every group',
@@ -131,6 +133,11 @@ export function assertBounds({ intake, http, auth, shutdown }: typeof bounds = b
   assert(http.callMaxMs < http.requestTimeoutMs, 'reads answer before the socket closes');
   for (const { burst, perSecond } of [http.userPosts, http.userCalls])
     assert(burst >= perSecond, 'who keeps to the rate is never refused for a second that came at once');
+  assert(
+    auth.keysTimeoutMs + Math.max(intake.answerMaxMs, http.callMaxMs) < http.writeStallMs,
+    'who waits for an answer is not taken for one that reads nothing',
+  );
+  assert(admin.eventEveryMs < http.writeStallMs, 'a stream of events is never still');
   assert(http.headersTimeoutMs <= http.requestTimeoutMs, 'node demands it');
   assert(http.keepAliveTimeoutMs > MINUTE, 'load balancers keep idle connections for a minute');
   assert(auth.tokenMaxChars < http.headersMaxBytes, 'a longest token fits the headers');

@@ -70,7 +70,7 @@ export function JobStrip(props: {
 function JobRow({ job, stop, dismiss }: { job: Job; stop: () => Promise<void>; dismiss: () => void }) {
   const [asking, setAsking] = useState(false);
   const name = job.kind === 'replay' ? 'Replay' : 'Requeue';
-  const skipped = job.skipped === 0 ? '' : `, ${countText(job.skipped)} could not be`;
+  const skipped = job.skipped === 0 ? '' : `, ${countText(job.skipped)} skipped`;
   const isRunning = job.state === 'running';
   return (
     <>

@@ -1,6 +1,6 @@
 import type { Revocation, RevocationBody, Revocations, Revoked } from '@sanctum/protocol/admin';
 import { useState } from 'preact/hooks';
-import { counted } from '../format.ts';
+import { closingText } from '../revoked-text.ts';
 import { Age } from '../ui/age.tsx';
 import { Confirm } from '../ui/confirm.tsx';
 import { useConsole } from '../ui/context.ts';
@@ -65,8 +65,7 @@ export function RevocationView({ query }: ViewProps) {
         <div class="outcome" aria-live="polite">
           {done === undefined ? null : (
             <Notice sign="ok">
-              Revoked {done.user_id ?? done.sid}. {counted(done.connections, 'connection')} were open and are
-              closing.
+              Revoked {done.user_id ?? done.sid}. {closingText(done)}
             </Notice>
           )}
         </div>

@@ -37,10 +37,17 @@ test('a job that is done is no failure', async () => {
   });
 });
 
-test('one that skipped something is done, and has failed for the rest', async () => {
-  const { out, error } = await follow({ state: 'done', done: 4, skipped: 5 });
+test.each([
+  ['entry', /no message that they name/],
+  ['row', /Somebody else/],
+])('one that skipped something is done, and has failed for the rest (%s)', async (kind, next) => {
+  const { out, error } = await follow({ state: 'done', done: 4, skipped: 5, parameters: { kind } });
   expect(out).toBe('done: 4 of 9 messages sent again, 5 skipped\n');
-  expect(error).toMatchObject({ message: '5 of 9 were skipped', exitCode: 1 });
+  expect(error).toMatchObject({
+    message: '5 of 9 were skipped',
+    exitCode: 1,
+    next: expect.stringMatching(next),
+  });
 });
 
 test.each<[JobState, Job['kind'], string, RegExp]>([

@@ -49,12 +49,14 @@ export async function followJob(
     current,
     `${current.state}: ${current.done} of ${current.total} messages sent again${skipped}`,
   );
-  const { state, done, total, skipped: left, error, kind } = current;
+  const { state, done, total, skipped: left, error, kind, parameters } = current;
   if (state === 'failed') throw new CliError(`it failed after ${done}: ${error}`, GO_ON[kind]);
   if (state !== 'done') throw new CliError(`it was ${state} after ${done} of ${total}`, GO_ON[kind]);
   if (left > 0)
     throw new CliError(
       `${left} of ${total} were skipped`,
-      'The log has no message that they name; they stay.',
+      parameters['kind'] === 'entry'
+        ? 'The log has no message that they name; they stay.'
+        : 'Somebody else was just setting them: most likely they are on their way.',
     );
 }

@@ -18,7 +18,7 @@ export const job = z.object({
   done: count,
   /** As counted when it began. */
   total: count,
-  /** What could not be done, such as an entry that names no message of the log. */
+  /** Entries that name no message of the log; rows that somebody else was just setting. */
   skipped: count,
   /** In words, where it failed. */
   error: z.string().nullable(),

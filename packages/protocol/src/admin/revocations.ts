@@ -22,8 +22,12 @@ export const revocation = z.object({
 });
 export type Revocation = z.output<typeof revocation>;
 
-/** `201`: `connections` of that user or login were open on the pods that answered, and are closing. */
-export const revoked = revocation.extend({ connections: count });
+/** `201`: so many connections of that user or login were open on the pods that answered, and are closing. */
+export const revoked = revocation.extend({
+  connections: count,
+  /** Names of pods that did not answer in time; what is open there closes all the same, and is not counted. */
+  pods_missing: z.array(z.string()),
+});
 export type Revoked = z.output<typeof revoked>;
 
 /** `GET /admin/v1/revocations`, the latest first. */

@@ -15,6 +15,7 @@ import { ProblemError, problemOfError, send, sendProblem } from './problems.ts';
 export function fastifyApp(options: {
   readonly log: Log;
   readonly bodyLimit: number;
+  readonly writeStallMs?: number | undefined;
   readonly preflight?: (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -26,6 +27,8 @@ export function fastifyApp(options: {
     routerOptions: { maxParamLength: bounds.http.parameterMaxChars },
     http: { maxHeaderSize: bounds.http.headersMaxBytes, headersTimeout: bounds.http.headersTimeoutMs },
     requestTimeout: bounds.http.requestTimeoutMs,
+    // Not of idle connections, whose timeout is the next one, nor of sockets that have been upgraded.
+    connectionTimeout: options.writeStallMs ?? bounds.http.writeStallMs,
     keepAliveTimeout: bounds.http.keepAliveTimeoutMs,
     forceCloseConnections: 'idle',
     // Who is draining says so in /readyz; what still comes is served.

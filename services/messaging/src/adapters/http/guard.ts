@@ -69,7 +69,7 @@ export function originGuard(allowedOrigins: readonly string[] | undefined) {
         reply
           .header('access-control-allow-origin', origin)
           .header('access-control-expose-headers', EXPOSED_HEADERS);
-      } else if (isV1(request)) {
+      } else if (isUnder('/v1', request)) {
         sendProblem(reply, 'origin_denied');
         return;
       }
@@ -93,6 +93,7 @@ export function sendPreflight(
   return reply.code(204).header('allow', allow).send();
 }
 
-export function isV1(request: FastifyRequest): boolean {
-  return request.url.startsWith('/v1');
+/** Also where the address is written otherwise, as `/%761/`: the router reads it decoded. */
+export function isUnder(prefix: string, { url, routeOptions }: FastifyRequest): boolean {
+  return url.startsWith(prefix) || routeOptions.url?.startsWith(prefix) === true;
 }

@@ -281,6 +281,15 @@ describe('browsers', () => {
     expect(preflight.status).toBe(403);
   });
 
+  it('of other origins are refused however the address is written, and nothing of it is stored', async () => {
+    const path = '/%76%31/conversations';
+    const refused = await alice.request('GET', path, from('https://evil.example'));
+    expect(refused.problem).toMatchObject({ status: 403, code: 'origin_denied' });
+    const answer = await alice.request('GET', path);
+    expect(answer.status).toBe(200);
+    expect(answer.headers['cache-control']).toBe('no-store');
+  });
+
   it('of an allowed origin may ask first', async () => {
     const other = await startHttpFixture({ allowedOrigins: ['https://app.example'] });
     const client = new HttpClient(other.url);

@@ -8,7 +8,7 @@ import { CallGate } from './call-gate.ts';
 import { conversationRoutes, type ConversationRoutesDeps } from './conversation-routes.ts';
 import { demoRoutes, type DemoRoutesDeps } from './demo-routes.ts';
 import { fastifyApp } from './fastify-app.ts';
-import { type GuardDeps, isV1, originGuard, rateGuard, sendPreflight, tokenGuard } from './guard.ts';
+import { type GuardDeps, isUnder, originGuard, rateGuard, sendPreflight, tokenGuard } from './guard.ts';
 import { messageRoutes, type MessageRoutesDeps } from './message-routes.ts';
 import { sendProblem } from './problems.ts';
 import { publicRoutes, type PublicRoutesDeps } from './public-routes.ts';
@@ -24,8 +24,9 @@ export interface HttpServerDeps
   /** undefined: the same origin only. */
   readonly allowedOrigins: readonly string[] | undefined;
   readonly maxClients: number;
-  /** Smaller ones than `bounds.http` has, where a test wants to reach them. */
+  /** These two: smaller ones than `bounds.http` has, where a test wants to reach them. */
   readonly rates?: Readonly<Record<'userPosts' | 'userCalls', RateLimit>>;
+  readonly writeStallMs?: number;
 }
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
@@ -42,13 +43,14 @@ export function createHttpServer(deps: HttpServerDeps): FastifyInstance {
   const app = fastifyApp({
     log: deps.log,
     bodyLimit: bounds.http.createBodyMaxBytes,
+    writeStallMs: deps.writeStallMs,
     preflight: sendPreflight,
   });
   app.server.maxConnections = deps.maxClients + bounds.http.plainConnectionsMax;
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff');
-    if (isV1(request)) reply.header('cache-control', 'no-store');
+    if (isUnder('/v1', request)) reply.header('cache-control', 'no-store');
     done();
   });
   app.addHook('onRequest', originGuard(deps.allowedOrigins));

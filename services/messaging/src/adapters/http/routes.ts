@@ -53,7 +53,7 @@ export const routes = {
       json(201, 'Created', 'CreatedConversation', examples.createdConversation),
       json(
         200,
-        'The same conversation was created before',
+        'The same conversation was created before, and the caller is in it',
         'CreatedConversation',
         examples.createdConversation,
       ),

@@ -35,7 +35,8 @@ export class MemoryConversationLog implements ConversationLog {
       const createdHash = JSON.stringify([owner, members]);
       const known = this.#log.state.conversations.get(conversationId);
       if (known !== undefined) {
-        return known.createdHash === createdHash
+        const isIn = presentMember(known, owner) !== undefined;
+        return known.createdHash === createdHash && isIn
           ? { kind: 'same', head: known.lastSeq, membersVersion: known.membersVersion }
           : { kind: 'conversation_exists' };
       }

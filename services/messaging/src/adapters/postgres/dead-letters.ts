@@ -91,18 +91,22 @@ const ESTIMATE: Record<DeadLetterKind, Statement> = {
 
 /**
  * Conversation by conversation, in each in its order: so a piece reads no more of the index than it takes, however
- * many have died. One that dies again meanwhile lies below the place, and is not taken twice.
+ * many have died. One that dies again meanwhile lies below the place, and is not taken twice. Somebody else may be
+ * setting the same rows: then this one waits, changes none of them, and goes on behind them.
  */
 const REQUEUE_ROWS = {
   name: 'requeue-rows',
   text: `WITH chosen AS (
            SELECT aggregate_id, seq FROM messaging.message_outbox
            WHERE ${ROWS} AND aggregate_id >= $4 AND (aggregate_id, seq) > ($4, $5) AND id <= $6
-           ORDER BY aggregate_id, seq LIMIT ${PIECE_ROWS})
-         UPDATE messaging.message_outbox o SET status = 'pending', attempts = 0, last_error = NULL,
-           dispatched_at = NULL
-         FROM chosen WHERE o.aggregate_id = chosen.aggregate_id AND o.seq = chosen.seq AND o.status = 'dead'
-         RETURNING o.aggregate_id, o.seq`,
+           ORDER BY aggregate_id, seq LIMIT ${PIECE_ROWS}),
+         requeued AS (
+           UPDATE messaging.message_outbox o SET status = 'pending', attempts = 0, last_error = NULL,
+             dispatched_at = NULL
+           FROM chosen WHERE o.aggregate_id = chosen.aggregate_id AND o.seq = chosen.seq AND o.status = 'dead'
+           RETURNING o.seq)
+         SELECT aggregate_id, seq, (SELECT count(*) FROM chosen) AS chosen, (SELECT count(*) FROM requeued) AS done
+         FROM chosen ORDER BY aggregate_id DESC, seq DESC LIMIT 1`,
 };
 /** The payload is read to find out which message it was, and goes no further than that. */
 const TAKE_ENTRIES = {
@@ -142,6 +146,14 @@ interface ListedRow {
   readonly stream: string | null;
   readonly grp: string | null;
   readonly entry_id: string | null;
+}
+
+/** Where a piece ends, of how many rows it is, and how many of them it has set. */
+interface RequeuedPiece {
+  readonly aggregate_id: string;
+  readonly seq: number;
+  readonly chosen: number;
+  readonly done: number;
 }
 
 /** Dead rows of the outbox and unusable entries of the stream: everything of them but their content. */
@@ -215,15 +227,10 @@ export class PostgresDeadLetters {
     const { conversationId = NIL_UUID, after, to } = place;
     const values = valuesOf(what.filter);
     if (what.kind === 'entry') return this.#entries(session, [...values, after, to], to);
-    const rows = await session.query<{ aggregate_id: string; seq: number }>(REQUEUE_ROWS, [
-      ...values,
-      conversationId,
-      after,
-      to,
-    ]);
-    if (rows.length === 0) return { done: 0 };
-    const last = rows.reduce((a, b) => (isBehind(b, a) ? b : a));
-    return { done: rows.length, next: { conversationId: last.aggregate_id, after: last.seq, to } };
+    const [row] = await session.query<RequeuedPiece>(REQUEUE_ROWS, [...values, conversationId, after, to]);
+    if (row === undefined) return { done: 0 };
+    const { aggregate_id, seq, chosen, done } = row;
+    return { done, skipped: chosen - done, next: { conversationId: aggregate_id, after: seq, to } };
   }
 
   async #entries(
@@ -255,16 +262,6 @@ export class PostgresDeadLetters {
       next: { after: entries.at(-1)!.id, to },
     };
   }
-}
-
-interface RowPlace {
-  readonly aggregate_id: string;
-  readonly seq: number;
-}
-
-/** In the order of the database: lower-case UUIDs sort as their bytes do. */
-function isBehind(a: RowPlace, b: RowPlace): boolean {
-  return a.aggregate_id === b.aggregate_id ? a.seq > b.seq : a.aggregate_id > b.aggregate_id;
 }
 
 function valuesOf({ ids, cause, conversationId }: DeadLetterFilter): unknown[] {

@@ -11,17 +11,23 @@ const ESTIMATE = {
   text: `SELECT count(*) AS messages, min(seq) AS first, max(seq) AS last FROM messaging.message_outbox
          WHERE aggregate_id = $1 AND status = 'sent' AND occurred_at >= $2 AND occurred_at <= $3`,
 };
-/** Index: message_outbox_place. What dispatchers work on is pending: the two never wait for each other. */
+/**
+ * Index: message_outbox_place. What dispatchers work on is pending: the two never wait for each other. Somebody else
+ * may be setting the same rows: then this one waits, changes none of them, and goes on behind them.
+ */
 const SEND_AGAIN = {
   name: 'send-again',
   text: `WITH chosen AS (
            SELECT seq FROM messaging.message_outbox
            WHERE aggregate_id = $1 AND seq > $4 AND seq <= $5 AND status = 'sent'
              AND occurred_at >= $2 AND occurred_at <= $3
-           ORDER BY seq LIMIT ${PIECE_ROWS})
-         UPDATE messaging.message_outbox o SET status = 'pending', attempts = 0, dispatched_at = NULL
-         FROM chosen WHERE o.aggregate_id = $1 AND o.seq = chosen.seq AND o.status = 'sent'
-         RETURNING o.seq`,
+           ORDER BY seq LIMIT ${PIECE_ROWS}),
+         sent AS (
+           UPDATE messaging.message_outbox o SET status = 'pending', attempts = 0, dispatched_at = NULL
+           FROM chosen WHERE o.aggregate_id = $1 AND o.seq = chosen.seq AND o.status = 'sent'
+           RETURNING o.seq)
+         SELECT seq AS last, (SELECT count(*) FROM chosen) AS chosen, (SELECT count(*) FROM sent) AS done
+         FROM chosen ORDER BY seq DESC LIMIT 1`,
 };
 
 /** Which messages of a conversation are sent again; times in milliseconds. */
@@ -62,15 +68,15 @@ export class PostgresReplayLog {
     range: ReplayRange,
     place: { readonly after: number; readonly to: number },
   ): Promise<PieceResult<{ after: number; to: number }>> {
-    const rows = await session.query<{ seq: number }>(SEND_AGAIN, [
+    const [row] = await session.query<{ last: number; chosen: number; done: number }>(SEND_AGAIN, [
       range.conversationId,
       new Date(range.since),
       new Date(range.until),
       place.after,
       place.to,
     ]);
-    if (rows.length === 0) return { done: 0 };
-    const after = Math.max(...rows.map(({ seq }) => seq));
-    return { done: rows.length, next: { after, to: place.to } };
+    if (row === undefined) return { done: 0 };
+    const { last, chosen, done } = row;
+    return { done, skipped: chosen - done, next: { after: last, to: place.to } };
   }
 }

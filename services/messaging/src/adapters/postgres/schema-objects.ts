@@ -57,7 +57,7 @@ export const schemaObjects: Readonly<Record<string, string>> = {
   'function append_messages': 'aac27a5641e26c67',
   'function await_writers': 'f24a5357b0bfa118',
   'function bucket_of': 'fb4785423d82dea8',
-  'function create_conversation': '6ea66faa6460d055',
+  'function create_conversation': '71a27d46d98b9c75',
   'function drop_message_outbox_partition': '12c639b7e44f9d05',
   'function ensure_message_outbox_partitions': 'fbe81a87541b5f59',
   'function expired_message_outbox_partitions': '6feb899d38b5f0a8',

@@ -47,6 +47,8 @@ export function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
     ...(refusal.code === 'unavailable' ? [`Retry-After: ${RETRY_AFTER_SECONDS}`] : []),
   ];
   socket.on('error', () => {});
+  // Node's own listener went with the upgrade: who neither reads nor hangs up would stay.
+  socket.on('timeout', () => socket.destroy());
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { appendTexts, member, newConversation, operating, type LogUnderTest } from './log-under-test.ts';
+import {
+  appendTexts,
+  manager,
+  member,
+  newConversation,
+  operating,
+  type LogUnderTest,
+} from './log-under-test.ts';
 
 export function conversationContract(log: () => LogUnderTest): void {
   const create = (conversationId: string, owner: string, members: readonly string[]) =>
@@ -19,6 +26,16 @@ export function conversationContract(log: () => LogUnderTest): void {
       head: 1,
       membersVersion: 1,
     });
+  });
+
+  test('an owner who has left is told nothing by the same creation, until they are back', async () => {
+    const id = randomUUID();
+    await create(id, 'olga', ['rita']);
+    await log().conversations.removeMember({ conversationId: id, actor: member('olga'), userId: 'olga' });
+    await appendTexts(log(), id, 'rita', ['hello']);
+    expect(await create(id, 'olga', ['rita'])).toEqual({ kind: 'conversation_exists' });
+    await log().conversations.addMember({ conversationId: id, actor: manager, userId: 'olga' });
+    expect(await create(id, 'olga', ['rita'])).toMatchObject({ kind: 'same', head: 1 });
   });
 
   test('another creation of a known id is refused', async () => {

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tooLargeAbove } from '@sanctum/protocol';
 import { createHttpServer, type HttpServerDeps } from '../../adapters/http/http-server.ts';
@@ -16,6 +17,7 @@ import { mintToken, type TestClaims, TEST_JWT } from './tokens.ts';
 export interface HttpFixture {
   readonly url: string;
   readonly port: number;
+  readonly server: Server;
   readonly log: MemoryLog;
   /** Thrown by every call of the log, once set. */
   fault: Error | undefined;
@@ -88,6 +90,7 @@ export async function startHttpFixture(options: Partial<HttpServerDeps> = {}): P
   const fixture: HttpFixture = {
     url,
     port,
+    server: server.server,
     log,
     metrics,
     membershipChanges,

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bounds } from '../../../bounds.ts';
 import type { Log } from '../../../log.ts';
 import { fastifyApp } from '../fastify-app.ts';
-import { identityOf, tokenGuard } from '../guard.ts';
+import { identityOf, isUnder, tokenGuard } from '../guard.ts';
 import { originAllowed } from '../origin.ts';
 import { PAGE_HEADERS, pageFiles } from '../page-files.ts';
 import { sendJson, sendProblem } from '../problems.ts';
@@ -31,12 +31,15 @@ export function createAdminServer(options: {
   readonly handlers: Readonly<Record<Exclude<AdminOperation, 'getOpenapi'>, AdminHandler>>;
   /** The console as it was built; where there is none, `/` says so. */
   readonly consoleFolder: URL;
+  /** A smaller one than `bounds.http` has, where a test wants to reach it. */
+  readonly writeStallMs?: number;
 }): FastifyInstance {
-  const app = fastifyApp({ log: options.log, bodyLimit: bounds.admin.bodyMaxBytes });
+  const { log, writeStallMs } = options;
+  const app = fastifyApp({ log, bodyLimit: bounds.admin.bodyMaxBytes, writeStallMs });
   app.server.maxConnections = bounds.admin.connectionsMax;
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(PAGE_HEADERS);
-    if (request.url.startsWith(API)) reply.header('cache-control', 'no-store');
+    if (isUnder(API, request)) reply.header('cache-control', 'no-store');
     const { origin, host } = request.headers;
     if (originAllowed(origin, host, undefined)) done();
     else sendProblem(reply, 'origin_denied');

@@ -47,11 +47,11 @@ export function controlRoutes(deps: {
     async revoke({ body, by }) {
       const kind = body.sid === undefined ? 'user' : 'login';
       const subject = (body.sid ?? body.user_id)!;
-      const { answers } = await questions.ask({ about: 'logins', kind, subject });
+      const { answers, missing } = await questions.ask({ about: 'logins', kind, subject });
       const revocation = await operatorLog.revoke({ kind, subject, reason: body.reason, by });
       await tellPods();
       const connections = answers.reduce((sum, { count = 0 }) => sum + count, 0);
-      const answer: Revoked = { ...revocation, connections };
+      const answer: Revoked = { ...revocation, connections, pods_missing: [...missing] };
       return { status: 201, body: answer };
     },
     async listRevocations({ query }) {

@@ -64,6 +64,8 @@ describe('who may', () => {
     expect(headers['content-security-policy']).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
     expect(headers['x-frame-options']).toBe('DENY');
     expect(headers['access-control-allow-origin']).toBeUndefined();
+    for (const path of ['/admin/v1/controls', '/%61dmin/v1/controls', '/admin/v1/nothing'])
+      expect((await operator.http.request('GET', path)).headers['cache-control']).toBe('no-store');
     for (const path of ['/../package.json', '/%2e%2e/package.json', '/..%2f..%2fpackage.json'])
       expect((await operator.http.request('GET', path)).status).toBe(404);
   });

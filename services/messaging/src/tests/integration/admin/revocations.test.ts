@@ -52,7 +52,13 @@ it('of a user: connections close with 4503 on every pod, and tokens of before ar
     user_id: 'ann',
     reason: 'a lost phone',
   });
-  expect(revoked).toMatchObject({ user_id: 'ann', sid: null, revoked_by: 'ops@example', connections: 2 });
+  expect(revoked).toMatchObject({
+    user_id: 'ann',
+    sid: null,
+    revoked_by: 'ops@example',
+    connections: 2,
+    pods_missing: [],
+  });
   for (const client of [first, second]) {
     const { code } = await client.untilClosed();
     expect(code).toBe(CLOSE.revoked);
@@ -87,6 +93,21 @@ it('of a login: it alone ends, for good', async () => {
   await onLaptop.ping();
   const later = await mintToken({ sub: 'cat', sid: 'phone', exp: Math.floor(Date.now() / 1000) + 7200 });
   await eventually(async () => expect(await statusOf(pods[1]!, later)).toBe('revoked'));
+});
+
+it('says which pods did not answer how many connections they have', async () => {
+  const mute = randomUUID();
+  await scene.sql(
+    `INSERT INTO messaging.pod_figures (instance, seen_at, figures)
+     SELECT $1::uuid, now() + INTERVAL '1 hour', figures || jsonb_build_object('instance', $1::text, 'name', 'mute')
+     FROM messaging.pod_figures LIMIT 1`,
+    [mute],
+  );
+  expect(await operator.send<Revoked>('POST', '/revocations', { sid: 'unknown' })).toMatchObject({
+    connections: 0,
+    pods_missing: ['mute'],
+  });
+  await scene.sql('DELETE FROM messaging.pod_figures WHERE instance = $1', [mute]);
 });
 
 it('an operator who is revoked sees no more of the pipeline', async () => {
