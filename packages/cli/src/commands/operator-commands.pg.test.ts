@@ -66,6 +66,16 @@ describe('a pod is running', () => {
     expect(out).toMatch(/dispatcher {2}ok[^]*consumer {4}ok[^]*hub {9}ok/);
   });
 
+  test('status where Redis is out of its own reach takes no stage for down that a pod does', async () => {
+    const env = { POSTGRES_URL: scene.databaseUrl, REDIS_URL: 'redis://127.0.0.1:1' };
+    const { code, out } = await run(['status', '--once'], { env });
+    expect([code, out]).toEqual([
+      0,
+      expect.stringMatching(/stream {6}degraded[^]*Redis does not answer from here; pods still reach it/),
+    ]);
+    expect(out).toMatch(/dispatcher {2}ok[^]*consumer {4}ok[^]*hub {9}ok/);
+  });
+
   test('doctor finds what is wrong, each with what to do', async () => {
     const { code, values } = await run(['doctor', '--json']);
     const { findings } = values[0] as { findings: { check: string; level: string; remedy?: string }[] };
