@@ -96,14 +96,14 @@ export const rows: readonly RowSpec[] = [
       {
         title: 'Error Rate (% per component)',
         description:
-          'Intake: POSTs and reads answered 5xx. Dispatcher: rows that failed for their own sake. Consumer: failures of entries read. WebSocketHub: error frames of all frames.',
+          'Intake: API calls answered 5xx. Dispatcher: rows that failed for their own sake. Consumer: failures of entries read. WebSocketHub: error frames of all frames.',
         unit: 'percentunit',
         width: 8,
         queries: [
           {
             expr: share(
-              perSecond('messaging_http_requests_total{status=~"5.."}'),
-              perSecond('messaging_http_requests_total'),
+              perSecond('messaging_http_requests_total{route=~"/v1/.*",status=~"5.."}'),
+              perSecond('messaging_http_requests_total{route=~"/v1/.*"}'),
             ),
             legend: 'intake',
           },

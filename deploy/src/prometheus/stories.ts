@@ -256,6 +256,13 @@ export const stories: Readonly<Record<string, Story>> = {
       '27m': ['MessagingPathBroken', 'OutboxOldestPendingRow', 'RealtimePipelineDown'],
     },
   },
+  'an operator has paused the consumer': {
+    pods: { a: [during(20, busy), during(15, stalled)] },
+    firing: {
+      '23m': ['MessagingPathBroken'],
+      '27m': ['ConsumerHighLag', 'MessagingPathBroken', 'RealtimePipelineDown'],
+    },
+  },
   'an operator has forgotten to resume the dispatcher': {
     pods: {
       a: [

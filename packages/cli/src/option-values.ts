@@ -7,7 +7,8 @@ const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const DURATION_MAX_MS = 366 * UNITS_MS.d;
 const COUNT_MAX = 1_000_000_000;
 
-const DEFAULT_URL = 'http://127.0.0.1:8083';
+/** Where the service is by its own defaults. */
+export const DEFAULT_URL = 'http://127.0.0.1:8083';
 
 export function uuidValue(text: string): string {
   if (isUuid(text)) return text;
@@ -44,11 +45,13 @@ export function urlValue(text: string): string {
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 
-/** `--url`, for every command that talks to the service. */
+/** `--url`, for every command that talks to the service; left out, `serviceUrl` finds it. */
 export function urlOption(): Option {
-  return new Option('--url <url>', 'where the service is')
+  return new Option(
+    '--url <url>',
+    `where the service is (default: where \`npm start\` runs it here, else ${DEFAULT_URL})`,
+  )
     .argParser(urlValue)
-    .default(DEFAULT_URL)
     .env('SANCTUM_URL');
 }
 

@@ -1,20 +1,32 @@
 import type { JobEstimate } from '@sanctum/protocol/admin';
 import { counted } from '../format.ts';
+import { useConsole } from '../ui/context.ts';
+import { Notice } from '../ui/panel.tsx';
+import { waitsFor } from './waits-for.ts';
 
 /** What a requeue or a replay would touch, in a sentence. */
 export function EstimateText({ estimate }: { estimate: JobEstimate }) {
+  const { live } = useConsole();
   const { messages, conversations, clients, from, to } = estimate;
-  if (messages === 0) return <p class="estimate">Nothing: no message matches.</p>;
+  if (messages === 0)
+    return <p class="estimate">Nothing: no message matches, or what does already waits to be sent.</p>;
   const places =
     from === null || to === null ? '' : from === to ? ` (place #${from})` : ` (places #${from} to #${to})`;
   const uncounted = uncountedText(estimate);
   return (
-    <p class="estimate">
-      <strong>{counted(messages, 'message')}</strong>
-      {places} of {counted(conversations, 'conversation')} would be sent again. Now connected, and to get
-      them: <strong>{`${uncounted === '' ? '' : 'at least '}${counted(clients, 'client')}`}</strong>
-      {uncounted}.
-    </p>
+    <>
+      <p class="estimate">
+        <strong>{counted(messages, 'message')}</strong>
+        {places} of {counted(conversations, 'conversation')} would be set to be sent again. Now connected, and
+        to get them: <strong>{`${uncounted === '' ? '' : 'at least '}${counted(clients, 'client')}`}</strong>
+        {uncounted}.
+      </p>
+      {waitsFor(live.pipeline?.stages ?? []).map((text) => (
+        <Notice key={text} sign="warn">
+          {text}
+        </Notice>
+      ))}
+    </>
   );
 }
 

@@ -83,7 +83,7 @@ function JobRow({ job, stop, dismiss }: { job: Job; stop: () => Promise<void>; d
           aria-label={`${name}: progress`}
         />
         <span class="job-figures">
-          {countText(job.done)} of {countText(job.total)}
+          {countText(job.done)} of {countText(job.total)} set to be sent again
           {skipped}
           {job.error === null ? '' : `: ${job.error}`}
         </span>
@@ -107,8 +107,8 @@ function JobRow({ job, stop, dismiss }: { job: Job; stop: () => Promise<void>; d
           close={() => setAsking(false)}
         >
           <p>
-            {countText(job.done)} of {countText(job.total)} messages are sent again. What is done stays done;
-            the rest has to be asked for anew.
+            {countText(job.done)} of {countText(job.total)} messages are set to be sent again. What is done
+            stays done; the rest has to be asked for anew.
           </p>
         </Confirm>
       ) : null}

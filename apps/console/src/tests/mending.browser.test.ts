@@ -54,6 +54,9 @@ it('a dead letter is requeued, and its reader gets it', async () => {
   await eventually(() => expect(replayed()).toEqual([1]));
   await page.getByRole('region', { name: 'Running work' }).getByText('done').waitFor();
   await page.getByText('Nothing had to be given up').waitFor();
+  await page.getByLabel('Conversation').fill(randomUUID());
+  await page.keyboard.press('Enter');
+  await page.getByText('None matches.').waitFor();
 });
 
 it('a conversation is replayed only after the page has said what that touches', async () => {
@@ -120,6 +123,26 @@ it('a replay that runs is stopped only after the page has asked', async () => {
   await eventually(async () => expect(await stopped()).toHaveLength(1));
   await hand.query('ROLLBACK');
   await job.getByText('stopped', { exact: true }).waitFor();
+});
+
+it('a replay whose messages have to wait says what for, and then that they wait', async () => {
+  await scene.allSent();
+  await scene.sql(`SELECT messaging.set_control('dispatcher', true, 'drill')`);
+  await console.view('Replay', 'Replay');
+  const { page } = console;
+  await page.getByLabel('Conversation').fill(conversationId);
+  await page.getByRole('button', { name: 'Dry run' }).click();
+  const outcome = page.locator('.outcome');
+  await outcome.getByText('the dispatcher is paused: they wait until it runs').waitFor();
+  await outcome.getByText(/would be set to be sent again/).waitFor();
+  const button = { name: `Replay ${MESSAGES + 1} messages` };
+  await outcome.getByRole('button', button).click();
+  await page.getByRole('dialog').getByRole('button', button).click();
+  await page.getByText(`${MESSAGES + 1} of ${MESSAGES + 1} set to be sent again`).waitFor();
+  await page.getByRole('button', { name: 'Dry run' }).click();
+  await outcome.getByText('or what does already waits to be sent').waitFor();
+  await scene.sql(`SELECT messaging.set_control('dispatcher', false, 'drill')`);
+  await scene.allSent();
 });
 
 it('a message is traced to the connections that are past it', async () => {

@@ -35,6 +35,7 @@ export function DeadLettersView({ query }: ViewProps) {
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const [requeue, setRequeue] = useState<Requeue>();
   const pages = usePages();
+  const isFiltered = cause !== undefined || conversation !== '';
   const search = { kind, cause, conversation_id: conversation, cursor: pages.cursor, limit: PAGE };
   const letters = useLoad(
     JSON.stringify(search),
@@ -81,7 +82,7 @@ export function DeadLettersView({ query }: ViewProps) {
         requeue={(each) => setRequeue({ about: 'cause', kind, cause: each.cause })}
       />
       <Panel
-        title={cause === undefined ? 'All of them' : 'Of this cause'}
+        title={cause !== undefined ? 'Of this cause' : isFiltered ? 'Of this conversation' : 'All of them'}
         flush
         actions={
           <button
@@ -97,7 +98,7 @@ export function DeadLettersView({ query }: ViewProps) {
         <Loading of={letters}>
           {(data) =>
             data.dead_letters.length === 0 ? (
-              <Empty>None. Nothing had to be given up.</Empty>
+              <Empty>{isFiltered ? 'None matches.' : 'None. Nothing had to be given up.'}</Empty>
             ) : (
               <Table
                 caption="Dead letters"

@@ -8,6 +8,7 @@ import { assertConfirmed } from '../operator/assert-confirmed.ts';
 import { runJob } from '../operator/follow-job.ts';
 import { ageText, clientsText } from '../operator/texts.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
+import { noteWhatTheyWaitFor } from '../operator/waits-for.ts';
 import { countValue, reasonValue, uuidValue } from '../option-values.ts';
 import { Output, printable } from '../output.ts';
 import type { Shell } from '../shell.ts';
@@ -81,15 +82,19 @@ async function show(shell: Shell, options: ListOptions): Promise<void> {
     const { kind, cause, conversation: conversationId, limit } = options;
     const log = new PostgresDeadLetters(pool);
     const page = { before: Number.MAX_SAFE_INTEGER, limit };
-    const found = await log.list(kind, { cause, conversationId }, page);
+    const filter = { cause, conversationId };
+    const isFiltered = cause !== undefined || conversationId !== undefined;
+    const found = await log.list(kind, filter, page);
+    const matching = isFiltered ? (await log.estimate(kind, filter)).messages : undefined;
     const causes = await log.causes(kind);
     const total = causes.reduce((sum, { count }) => sum + count, 0);
     const result: Omit<DeadLetters, 'next_cursor'> = { dead_letters: found, causes, total };
     const lines = [
-      total === 0 ? `no dead letters (${kind})` : `${total} dead letters (${kind})`,
+      `${total === 0 ? 'no' : total} dead letters (${kind})${isFiltered ? ' in all' : ''}`,
       ...causes.map(({ cause: name, count, oldest_at: at }) => {
         return `  ${String(count).padStart(7)}  ${printable(name, 60)}, since ${at}`;
       }),
+      ...(matching === undefined ? [] : [`${matching} that match`]),
       ...found.map(line),
     ];
     output.result(result, lines.join('\n'));
@@ -111,6 +116,7 @@ async function tryAgain(shell: Shell, options: RequeueOptions): Promise<void> {
     const touches: JobEstimate = { ...estimate, ...(await questions.reach(conversationIds)) };
     const { messages, conversations } = estimate;
     const touched = `${messages} of ${conversations} conversations, to ${clientsText(touches)}`;
+    if (messages > 0) await noteWhatTheyWaitFor(stores, output);
     if (dryRun === true) return output.result(touches, touched);
     if (messages === 0)
       return output.result(touches, 'nothing to requeue: `sanctum dead-letters` lists what there is');

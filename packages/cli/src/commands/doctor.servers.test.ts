@@ -297,6 +297,10 @@ describe('PostgreSQL', () => {
     ]);
     expect((await run(['resume', 'consumer', '--yes'])).code).toBe(0);
     expect(of(await doctor(), 'controls')).toEqual([]);
+    // Whoever pauses the dispatcher means them to wait.
+    expect((await run(['pause', 'dispatcher', '--reason', 'drill', '--yes'])).code).toBe(0);
+    expect(of(await doctor(), 'outbox')).toEqual(['ok: 1 rows wait']);
+    expect((await run(['resume', 'dispatcher', '--yes'])).code).toBe(0);
   });
 });
 
@@ -369,6 +373,41 @@ describe('Redis', () => {
     expect(of(await doctor(), 'consumer group')).toEqual([
       expect.stringMatching(/^warning: 1 entries of .* consumers that are gone → .*CONSUMER_CLAIM_IDLE_MS/),
     ]);
+    await redis.del('sanctum:messages');
+  });
+
+  test('has entries that nobody reads, and that is meant only while the consumer is paused', async () => {
+    const { redis } = scene;
+    const unread =
+      /^problem: the oldest entry that messaging-hub has not read waits for 5m → .*CONSUMER_ENABLED/;
+    const pods = async (figures: Partial<PodFigures>) => {
+      await sql('DELETE FROM messaging.pod_figures');
+      await sql('INSERT INTO messaging.pod_figures (instance, figures) VALUES ($1, $2)', [
+        randomUUID(),
+        JSON.stringify(podFigures(figures)),
+      ]);
+    };
+    await redis.xadd('sanctum:messages', `${Date.now() - 300_000}-0`, 'v', '1');
+    // Only consumers make the group.
+    await pods({ consumer: false });
+    const off = await doctor();
+    expect(of(off, 'consumer group')).toEqual([
+      expect.stringMatching(unread),
+      expect.stringMatching(/^warning: sanctum:messages has no group/),
+    ]);
+    expect(of(off, 'pods')).toContainEqual(
+      expect.stringMatching(/^warning: none that lives has CONSUMER_ENABLED=true: .* → Unless that is meant/),
+    );
+    await redis.xgroup('CREATE', 'sanctum:messages', 'messaging-hub', '0');
+    await pods({});
+    expect(of(await doctor(), 'consumer group')).toEqual([
+      expect.stringMatching(unread),
+      expect.stringMatching(/^ok: /),
+    ]);
+    await pods({ paused: ['consumer'] });
+    expect(of(await doctor(), 'consumer group')).toEqual([expect.stringMatching(/^ok: /)]);
+    await sql('DELETE FROM messaging.pod_figures');
+    await redis.del('sanctum:messages');
   });
 });
 

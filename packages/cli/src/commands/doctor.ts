@@ -75,12 +75,6 @@ function counts(count: number, what: string): string {
 async function examine(shell: Shell, stores: Stores): Promise<Finding[]> {
   const { pool, inspector, fleet, config } = stores;
   const now = () => shell.clock.now();
-  const alive = new Set(
-    fleet
-      .alive()
-      .filter((pod) => pod.consumer)
-      .map(({ name }) => name),
-  );
   const checks: [string, () => Promise<Finding[]>][] = [
     ['postgres', () => checkServer(pool, now)],
     ['schema', () => checkSchema(pool)],
@@ -97,7 +91,8 @@ async function examine(shell: Shell, stores: Stores): Promise<Finding[]> {
     ]);
   } else {
     checks.push(['redis', () => checkRedis(inspector, now)]);
-    checks.push(['consumer group', () => checkGroup(inspector, { group: config.consumer.group, alive })]);
+    const { group } = config.consumer;
+    checks.push(['consumer group', () => checkGroup(inspector, { group, pods: fleet.alive() })]);
   }
   const findings: Finding[] = [];
   for (const [name, check] of checks) {

@@ -66,6 +66,16 @@ describe('a pod is running', () => {
     expect(out).toMatch(/dispatcher {2}ok[^]*consumer {4}ok[^]*hub {9}ok/);
   });
 
+  test('status where Redis is out of its own reach takes no stage for down that a pod does', async () => {
+    const env = { POSTGRES_URL: scene.databaseUrl, REDIS_URL: 'redis://127.0.0.1:1' };
+    const { code, out } = await run(['status', '--once'], { env });
+    expect([code, out]).toEqual([
+      0,
+      expect.stringMatching(/stream {6}degraded[^]*Redis does not answer from here; pods still reach it/),
+    ]);
+    expect(out).toMatch(/dispatcher {2}ok[^]*consumer {4}ok[^]*hub {9}ok/);
+  });
+
   test('doctor finds what is wrong, each with what to do', async () => {
     const { code, values } = await run(['doctor', '--json']);
     const { findings } = values[0] as { findings: { check: string; level: string; remedy?: string }[] };
@@ -163,6 +173,20 @@ describe('a pod is running', () => {
     await eventually(() =>
       expect(client.received.messages.filter(({ replay: no }) => no > 0)).toHaveLength(1),
     );
+    await scene.allSent();
+    expect((await run([...replay, '--dry-run'])).err).toBe('');
+    expect((await run(['pause', 'dispatcher', '--reason', 'drill', '--yes'])).code).toBe(0);
+    await eventually(async () => {
+      expect(await (await fetch(`${pod.httpUrl}/metrics`)).text()).toContain(
+        'messaging_control_paused{stage="dispatcher"} 1',
+      );
+    });
+    const paused = await run([...replay, '--yes']);
+    expect(paused.out).toBe('done: 1 of 1 messages set to be sent again\n');
+    expect(paused.err).toContain('the dispatcher is paused: they wait until it runs\n');
+    expect((await run([...replay, '--yes'])).out).toMatch(/, or it already waits to be sent\n$/);
+    expect((await run(['resume', 'dispatcher', '--yes'])).code).toBe(0);
+    await scene.allSent();
   });
 
   test('dead letters are listed, and requeued once asked for', async () => {
@@ -173,7 +197,16 @@ describe('a pod is running', () => {
       `UPDATE messaging.message_outbox SET status = 'dead', last_error = 'refused' WHERE aggregate_id = $1`,
       [conversationId],
     );
-    expect((await run(['dead-letters'])).out).toMatch(/2 dead letters[^]*refused/);
+    expect((await run(['dead-letters'])).out).toMatch(/^2 dead letters \(row\)\n +2 {2}refused, since /);
+    const inAll = String.raw`^2 dead letters \(row\) in all\n +2 {2}refused, since .*\n`;
+    for (const [filter, matching] of [
+      [['--cause', 'refused', '--limit', '1'], String.raw`2 that match\n .* refused\n$`],
+      [['--cause', 'too_large'], String.raw`0 that match\n$`],
+      [['--conversation', randomUUID()], String.raw`0 that match\n$`],
+    ] as const) {
+      const { out } = await run(['dead-letters', ...filter]);
+      expect(out).toMatch(new RegExp(inAll + matching));
+    }
     expect((await run(['dead-letters', 'requeue', '--yes'])).code).toBe(2);
     expect((await run(['dead-letters', 'requeue', '--all', '--limit', '1', '--yes'])).code).toBe(2);
     const dry = await run(['dead-letters', 'requeue', '--cause', 'refused', '--dry-run', '--json']);
@@ -360,4 +393,18 @@ test('with no PostgreSQL doctor says so, and what to do', async () => {
   const { code, out } = await run(['doctor'], { env });
   expect(code).toBe(1);
   expect(out).toMatch(/problem {2}postgres[^]*→ Start it/);
+});
+
+test('where no pod lives, a requeue says what the messages wait for', async () => {
+  const other = await Scene.begin();
+  onTestFinished(() => other.end());
+  await other.insert(randomUUID());
+  await other.sql(`UPDATE messaging.message_outbox SET status = 'dead', last_error = 'refused'`);
+  const env = { POSTGRES_URL: other.databaseUrl, REDIS_URL: other.redisUrl };
+  const { code, out, err } = await run(['dead-letters', 'requeue', '--all', '--yes'], { env });
+  expect([code, out]).toEqual([0, 'done: 1 of 1 messages set to be sent again\n']);
+  for (const stage of ['dispatcher', 'consumer'])
+    expect(err).toContain(
+      `the ${stage} is on no living pod (${stage.toUpperCase()}_ENABLED=true): they wait until it runs\n`,
+    );
 });

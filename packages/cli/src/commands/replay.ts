@@ -8,6 +8,7 @@ import { assertConfirmed } from '../operator/assert-confirmed.ts';
 import { runJob } from '../operator/follow-job.ts';
 import { type StoreOptions, withStoreOptions, withStores } from '../operator/stores.ts';
 import { clientsText } from '../operator/texts.ts';
+import { noteWhatTheyWaitFor } from '../operator/waits-for.ts';
 import { UsageError } from '../cli-error.ts';
 import { durationValue, reasonValue, uuidValue } from '../option-values.ts';
 import { Output } from '../output.ts';
@@ -49,36 +50,35 @@ export function replayCommand(shell: Shell): Command {
 async function replay(shell: Shell, options: ReplayOptions): Promise<void> {
   const output = new Output(shell, options);
   const end = new AbortController();
-  await withStores(
-    shell,
-    { options, output, end: end.signal },
-    async ({ pool, jobs, questions, operator }) => {
-      // The clock that wrote the messages' times: this machine's may be off.
-      const now = await new PostgresOperations(pool).readTime();
-      const { conversation: conversationId, reason } = options;
-      const range = {
-        conversationId,
-        since: momentOf(options.since, now),
-        until: options.until === undefined ? now : momentOf(options.until, now),
-      };
-      if (range.until <= range.since) {
-        throw new UsageError('--until must be later than --since: nothing lies between them');
-      }
-      const replays = new PostgresReplayLog(pool);
-      const estimate = await replays.estimate(range);
-      const touches: JobEstimate = { ...estimate, ...(await questions.reach([conversationId])) };
-      const touched = `${estimate.messages} messages, to ${clientsText(touches)}`;
-      if (options.dryRun) return output.result(touches, touched);
-      if (estimate.messages === 0) {
-        const text = 'nothing to send again: no message of that conversation was sent in that time';
-        return output.result(touches, text);
-      }
-      await assertConfirmed(shell, options, `Send again ${touched}?`);
-      await runJob(shell, { jobs, output, end }, () =>
-        startReplay({ jobs, replays }, { range, estimate, by: operator, reason }),
-      );
-    },
-  );
+  await withStores(shell, { options, output, end: end.signal }, async (stores) => {
+    const { pool, jobs, questions, operator } = stores;
+    // The clock that wrote the messages' times: this machine's may be off.
+    const now = await new PostgresOperations(pool).readTime();
+    const { conversation: conversationId, reason } = options;
+    const range = {
+      conversationId,
+      since: momentOf(options.since, now),
+      until: options.until === undefined ? now : momentOf(options.until, now),
+    };
+    if (range.until <= range.since) {
+      throw new UsageError('--until must be later than --since: nothing lies between them');
+    }
+    const replays = new PostgresReplayLog(pool);
+    const estimate = await replays.estimate(range);
+    const touches: JobEstimate = { ...estimate, ...(await questions.reach([conversationId])) };
+    const touched = `${estimate.messages} messages, to ${clientsText(touches)}`;
+    if (estimate.messages > 0) await noteWhatTheyWaitFor(stores, output);
+    if (options.dryRun) return output.result(touches, touched);
+    if (estimate.messages === 0) {
+      const text =
+        'nothing to send again: no message of that conversation was sent in that time, or it already waits to be sent';
+      return output.result(touches, text);
+    }
+    await assertConfirmed(shell, options, `Send again ${touched}?`);
+    await runJob(shell, { jobs, output, end }, () =>
+      startReplay({ jobs, replays }, { range, estimate, by: operator, reason }),
+    );
+  });
 }
 
 function momentValue(text: string): Moment {

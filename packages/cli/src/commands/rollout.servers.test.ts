@@ -21,6 +21,8 @@ const LENGTH_S = 3600;
 /** When the command is typed: by then every story has some past. */
 const TYPED_S = 600;
 const TYPED_MS = FROM_MS + TYPED_S * 1000;
+const POSTS = ',route="/v1/conversations/{id}/messages",method="POST"';
+const PROBES = ',route="/readyz",method="GET"';
 const BUCKETS = [0.1, 1, 5, 10, 60];
 
 interface Story {
@@ -30,6 +32,7 @@ interface Story {
   readonly deadAt?: number;
   readonly failed?: number;
   readonly serverErrors?: number;
+  readonly notReady?: number;
   readonly consumerFailures?: number;
   readonly unread?: (t: number) => number;
   readonly lagS?: number;
@@ -45,6 +48,7 @@ const STORIES: Readonly<Record<string, Story>> = {
   dead: { deadAt: TYPED_S + 200 },
   failing: { failed: 0.5 },
   'http-errors': { serverErrors: 1 },
+  draining: { notReady: 2 },
   'never-drained': { unread: () => 90 },
   lagging: { lagS: 30 },
   unacknowledged: { acked: 8 },
@@ -54,8 +58,15 @@ const STORIES: Readonly<Record<string, Story>> = {
 };
 
 function seriesOf([story, told]: [string, Story]): Series[] {
-  const { sent = 10, published = 10, acked = 10, failed = 0, serverErrors = 0, consumerFailures = 0 } = told;
-  const { lagS = 0.05, frames = 30, pathOk = 1, unread = () => 0, deadAt = Infinity } = told;
+  const { sent = 10, published = 10, acked = 10, failed = 0, serverErrors = 0, notReady = 0 } = told;
+  const {
+    consumerFailures = 0,
+    lagS = 0.05,
+    frames = 30,
+    pathOk = 1,
+    unread = () => 0,
+    deadAt = Infinity,
+  } = told;
   const of = (labels = '') => `{story="${story}",pod="messaging-canary-0"${labels}}`;
   const rate = (each: number) => (t: number) => each * t;
   return [
@@ -65,10 +76,12 @@ function seriesOf([story, told]: [string, Story]): Series[] {
     [`messaging_outbox_dead_total${of()}`, (t) => (t >= deadAt ? 1 : 0)],
     [`messaging_dispatch_published_total${of()}`, rate(published)],
     [`messaging_dispatch_resent_total${of()}`, rate(0)],
-    [`messaging_http_requests_total${of(',status="201"')}`, rate(10)],
+    [`messaging_http_requests_total${of(`${POSTS},status="201"`)}`, rate(10)],
     ...(serverErrors === 0
       ? []
-      : ([[`messaging_http_requests_total${of(',status="503"')}`, rate(serverErrors)]] as Series[])),
+      : ([[`messaging_http_requests_total${of(`${POSTS},status="503"`)}`, rate(serverErrors)]] as Series[])),
+    [`messaging_http_requests_total${of(`${PROBES},status="200"`)}`, rate(100)],
+    [`messaging_http_requests_total${of(`${PROBES},status="503"`)}`, rate(notReady)],
     [`messaging_consumer_delivered_total${of()}`, rate(10)],
     [`messaging_consumer_ack_total${of()}`, rate(acked)],
     [`messaging_consumer_failures_total${of(',reason="broadcast_failed"')}`, rate(consumerFailures)],
@@ -172,7 +185,7 @@ describe('a gate that does not hold', () => {
     ['unmarked', 1, 'published ≈ sent: 2 (0.99 … 1.05)'],
     ['dead', 1, 'rows given up as dead'],
     ['failing', 1, 'rows that failed, of those picked: 0.05'],
-    ['http-errors', 1, 'HTTP requests answered with 5xx: 0.09091'],
+    ['http-errors', 1, 'API calls answered with 5xx: 0.09091'],
     ['nobody-scraped-this', 1, 'messages sent to the stream: no data'],
     ['never-drained', 2, 'oldest unread entry, seconds: 90 (below 5)'],
     ['lagging', 2, 'lag p95, seconds'],
@@ -186,6 +199,15 @@ describe('a gate that does not hold', () => {
     const watched = watch(phase, { ...options, match: `story="${story}"` }, { clock, note: () => undefined });
     await expect(watched).rejects.toThrow(`✗ ${why}`);
   });
+
+  it.each([1, 2] as const)(
+    'is not the pod that is not ready: its probes are no calls (phase %i)',
+    async (phase) => {
+      const clock = new JumpingClock({ nowMs: TYPED_MS });
+      const options = { prometheusUrl: prometheus.url, watchMs: 300_000, backlogMs: 300_000 };
+      await watch(phase, { ...options, match: 'story="draining"' }, { clock, note: () => undefined });
+    },
+  );
 
   it('stops the rollout at once, if waiting cannot mend it, and the other pods stay as they were', async () => {
     const { code, shell, minutes } = await sanctum('--yes', { story: 'dead' });

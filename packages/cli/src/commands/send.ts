@@ -19,6 +19,7 @@ import {
   userIdValue,
   uuidValue,
 } from '../option-values.ts';
+import { serviceUrl } from '../operator/local-run.ts';
 import { Output } from '../output.ts';
 import { readCiphertext, readPlaintext } from '../read-content.ts';
 import type { Shell } from '../shell.ts';
@@ -29,7 +30,7 @@ interface SendOptions {
   readonly conversation?: string;
   readonly as?: string;
   readonly token?: string;
-  readonly url: string;
+  readonly url?: string;
   readonly keyFile?: string;
   readonly text?: string;
   readonly ciphertext?: string;
@@ -98,7 +99,7 @@ async function send(shell: Shell, options: SendOptions): Promise<void> {
           sender: tokens.userId(),
         });
   const context = { clock: shell.clock, note: (text: string) => output.note(text) };
-  const to = { url: options.url, token };
+  const to = { url: await serviceUrl(shell, options, output), token };
 
   if (!output.isJson && keys === undefined) {
     output.note('without a key file `send` does not encrypt: what it is given is stored as it is');

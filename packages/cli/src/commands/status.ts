@@ -79,6 +79,7 @@ async function watcher(shell: Shell, stores: Stores, signal: AbortSignal): Promi
     },
     clock: shell.clock,
     pod: 'cli',
+    isOutsider: true,
     epoch: () => epoch,
     probes: {
       outbox: () => dispatchLog.backlog(),

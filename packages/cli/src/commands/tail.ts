@@ -3,6 +3,7 @@ import { callService } from '../call-service.ts';
 import { UsageError } from '../cli-error.ts';
 import { KEY_FILE_HELP, readKeyFile } from '../key-file.ts';
 import { type After, afterValue, countValue, urlOption, userIdValue, uuidValue } from '../option-values.ts';
+import { serviceUrl } from '../operator/local-run.ts';
 import { Output } from '../output.ts';
 import type { Shell } from '../shell.ts';
 import { eventLine } from '../tail/event-line.ts';
@@ -16,7 +17,7 @@ interface TailOptions {
   readonly all?: true;
   readonly as?: string;
   readonly token?: string;
-  readonly url: string;
+  readonly url?: string;
   readonly keyFile?: string;
   readonly state?: string;
   readonly after?: After;
@@ -60,9 +61,9 @@ export function tailCommand(shell: Shell): Command {
 }
 
 async function tail(shell: Shell, options: TailOptions): Promise<void> {
-  const { url } = options;
   const target = targetOf(options);
   const output = new Output(shell, options);
+  const url = await serviceUrl(shell, options, output);
   const note = (text: string) => output.note(text);
   const tokens = tokenSource(shell, options);
   const userId = tokens.userId();

@@ -37,3 +37,31 @@ test('what pods say of themselves cannot move the cursor', () => {
   expect(messages).toHaveLength(4);
   for (const control of ['\u001b', '\r']) expect(messages.join('')).not.toContain(control);
 });
+
+test('a path that stands still since an operator has paused a stage is no trouble of the pod', () => {
+  const said = (change: Parameters<typeof podFigures>[0]) => {
+    const fleet = new Fleet(new ManualClock());
+    fleet.hear(podFigures(change));
+    return checkPods({ fleet })
+      .filter(({ level }) => level === 'problem')
+      .map(({ message }) => message);
+  };
+  expect(said({ reasons: ['path_broken'] })).toEqual(['one: path_broken']);
+  expect(said({ reasons: ['path_broken'], paused: ['delivery'] })).toEqual(['one: path_broken']);
+  for (const stage of ['dispatcher', 'consumer'] as const) {
+    expect(said({ reasons: ['path_broken'], paused: [stage] })).toEqual([]);
+    const reasons = ['redis_unreachable', 'path_broken'];
+    expect(said({ reasons, paused: [stage] })).toEqual(['one: redis_unreachable']);
+  }
+});
+
+test('a stage that no living pod does is told of', () => {
+  const fleet = new Fleet(new ManualClock());
+  const warnings = () => checkPods({ fleet }).filter(({ level }) => level === 'warning');
+  fleet.hear(podFigures({ name: 'a', consumer: false }));
+  expect(warnings()).toEqual([
+    expect.objectContaining({ message: expect.stringMatching(/^none that lives has CONSUMER_ENABLED=true/) }),
+  ]);
+  fleet.hear(podFigures({ name: 'b', dispatcher: false }));
+  expect(warnings()).toEqual([]);
+});

@@ -19,9 +19,10 @@ const OLDEST_PENDING_SECONDS = 30;
 export async function checkBacklog({ pool }: Stores, now: number): Promise<Finding[]> {
   const backlog = await new PostgresDispatchLog(pool, { payloadLimitBytes: 0 }).backlog();
   const { pending, oldestPendingSeconds, deadRows } = backlog;
+  const paused = (await new PostgresOperatorLog(pool).controls()).filter((control) => control.paused);
   const findings: Finding[] = [];
   findings.push(
-    oldestPendingSeconds > OLDEST_PENDING_SECONDS
+    oldestPendingSeconds > OLDEST_PENDING_SECONDS && !paused.some(({ stage }) => stage === 'dispatcher')
       ? problem(
           'outbox',
           `${pending} rows wait, the oldest for ${ageText(oldestPendingSeconds)}`,
@@ -38,8 +39,7 @@ export async function checkBacklog({ pool }: Stores, now: number): Promise<Findi
       ),
     );
   }
-  for (const control of await new PostgresOperatorLog(pool).controls()) {
-    if (!control.paused) continue;
+  for (const control of paused) {
     const since = Date.parse(control.since ?? '') || now;
     const text = `${control.stage} is paused since ${control.since} by ${printable(control.changed_by ?? '')}: ${printable(control.reason ?? '')}`;
     const remedy = `When it is no longer needed: sanctum resume ${control.stage}`;
@@ -110,7 +110,7 @@ export async function checkStorage(shell: Shell, stores: Stores, now: number): P
   return findings;
 }
 
-/** Who is there, and whether they are of one version. */
+/** Who is there, whether they are of one version, and what ails them. */
 export function checkPods({ fleet }: Pick<Stores, 'fleet'>): Finding[] {
   const pods = fleet.pods();
   const alive = pods.filter(({ isGone }) => !isGone).map(({ figures }) => figures);
@@ -157,8 +157,22 @@ export function checkPods({ fleet }: Pick<Stores, 'fleet'>): Finding[] {
       ),
     );
   }
-  const troubled = alive.filter(({ reasons }) => reasons.length > 0);
-  for (const { name, reasons } of troubled) {
+  for (const stage of ['dispatcher', 'consumer'] as const) {
+    if (alive.some((pod) => pod[stage])) continue;
+    const flag = `${stage.toUpperCase()}_ENABLED=true`;
+    findings.push(
+      warning(
+        'pods',
+        `none that lives has ${flag}: messages take the slow path, and replays wait`,
+        `Unless that is meant, as in the middle of a rollout: set ${flag}.`,
+      ),
+    );
+  }
+  for (const { name, reasons: all, paused } of alive) {
+    // The synthetic messages stand still with everything else that a paused stage would pass on.
+    const isPaused = paused.includes('dispatcher') || paused.includes('consumer');
+    const reasons = all.filter((reason) => !(isPaused && reason === 'path_broken'));
+    if (reasons.length === 0) continue;
     findings.push(
       problem(
         'pods',

@@ -1,8 +1,12 @@
 import type { StreamInspector } from '@sanctum/messaging/adapters/redis/stream-inspector';
+import type { PodFigures } from '@sanctum/messaging/operations/pod-figures';
+import { ageText } from '../operator/texts.ts';
 import { clock } from './check-postgres.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
 const OLDEST_MAJOR = 7;
+/** As the alert ConsumerHighLag. */
+const OLDEST_UNREAD_SECONDS = 10;
 /** A full Redis refuses the write that would trim the stream: a lower limit alone frees nothing. */
 const MORE_ROOM =
   "Raise maxmemory, or cut each stream: redis-cli XTRIM <stream> MAXLEN '~' <n>; then lower REDIS_STREAM_MAXLEN.";
@@ -54,11 +58,12 @@ function remedyOf(refusal: string): string {
   return 'It is a replica, or lacks replicas (min-replicas-to-write): name the primary in REDIS_URL, or mend them.';
 }
 
-/** The stream's group, and consumers that left something behind. */
+/** The stream's group, entries that nobody reads, and consumers that left something behind. */
 export async function checkGroup(
   inspector: StreamInspector,
-  { group, alive }: { readonly group: string; readonly alive: ReadonlySet<string> },
+  { group, pods }: { readonly group: string; readonly pods: readonly PodFigures[] },
 ): Promise<Finding[]> {
+  const alive = new Set(pods.filter(({ consumer }) => consumer).map(({ name }) => name));
   const { streams } = await inspector.groups((consumer) => alive.has(consumer));
   if (streams.length === 0) {
     return [
@@ -70,6 +75,17 @@ export async function checkGroup(
     ];
   }
   const findings: Finding[] = [];
+  const { oldestUnreadSeconds } = await inspector.state();
+  const isPaused = pods.some(({ paused }) => paused.includes('consumer'));
+  if (oldestUnreadSeconds > OLDEST_UNREAD_SECONDS && !isPaused) {
+    findings.push(
+      problem(
+        'consumer group',
+        `the oldest entry that ${group} has not read waits for ${ageText(oldestUnreadSeconds)}`,
+        'Is CONSUMER_ENABLED=true anywhere? If so, and `sanctum status` shows them at work, scale the consumers.',
+      ),
+    );
+  }
   for (const stream of streams) {
     const ours = stream.groups.find(({ name }) => name === group);
     if (ours === undefined) {

@@ -32,7 +32,7 @@ async function follow(end: Partial<Job>) {
 
 test('a job that is done is no failure', async () => {
   expect(await follow({ state: 'done', done: 9 })).toEqual({
-    out: 'done: 9 of 9 messages sent again\n',
+    out: 'done: 9 of 9 messages set to be sent again\n',
     error: undefined,
   });
 });
@@ -42,7 +42,7 @@ test.each([
   ['row', /Somebody else/],
 ])('one that skipped something is done, and has failed for the rest (%s)', async (kind, next) => {
   const { out, error } = await follow({ state: 'done', done: 4, skipped: 5, parameters: { kind } });
-  expect(out).toBe('done: 4 of 9 messages sent again, 5 skipped\n');
+  expect(out).toBe('done: 4 of 9 messages set to be sent again, 5 skipped\n');
   expect(error).toMatchObject({
     message: '5 of 9 were skipped',
     exitCode: 1,

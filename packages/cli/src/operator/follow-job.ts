@@ -47,7 +47,7 @@ export async function followJob(
   const skipped = current.skipped > 0 ? `, ${current.skipped} skipped` : '';
   output.result(
     current,
-    `${current.state}: ${current.done} of ${current.total} messages sent again${skipped}`,
+    `${current.state}: ${current.done} of ${current.total} messages set to be sent again${skipped}`,
   );
   const { state, done, total, skipped: left, error, kind, parameters } = current;
   if (state === 'failed') throw new CliError(`it failed after ${done}: ${error}`, GO_ON[kind]);

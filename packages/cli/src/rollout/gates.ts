@@ -19,7 +19,7 @@ export interface Gate {
  * The runbook's lists, with what they leave open stated: increases since the watch began instead of totals since
  * some start; "≈" is a ratio between 0.99 and 1.05, since repeats after a crash count on the left side only and a
  * scrape catches the two counters at different moments; "error rate" is, of the rows picked, those that failed for
- * their own sake, and of the HTTP requests, those answered with 5xx. A denominator of nothing counts as one, so that
+ * their own sake, and of the API calls, those answered with 5xx. A denominator of nothing counts as one, so that
  * nothing of nothing is no error; that there was something is a gate of its own.
  */
 
@@ -33,11 +33,14 @@ const ABOUT = { min: 0.99, max: 1.05 } as const;
 /** More than nothing; Prometheus extrapolates, so one message may count as a little less. */
 const SOME = 0.5;
 
-const HTTP_ERRORS: Gate = {
-  name: 'HTTP requests answered with 5xx',
+/** Probes are no calls: a pod that drains answers them with 503, and thousands of good ones would hide what fails. */
+const API_CALLS = 'route=~"/v1/.*",';
+
+const API_ERRORS: Gate = {
+  name: 'API calls answered with 5xx',
   query: ratio(
-    orNone(grown('messaging_http_requests_total', 'status=~"5..",')),
-    grown('messaging_http_requests_total'),
+    orNone(grown('messaging_http_requests_total', `${API_CALLS}status=~"5..",`)),
+    grown('messaging_http_requests_total', API_CALLS),
   ),
   below: RATE_BELOW,
   atOnce: true,
@@ -75,7 +78,7 @@ export const GATES: Readonly<Record<Phase, readonly Gate[]>> = {
       atOnce: true,
       hint: 'kubectl logs -l app=messaging --tail=500 | grep dispatcher_',
     },
-    HTTP_ERRORS,
+    API_ERRORS,
   ],
   2: [
     {
@@ -117,7 +120,7 @@ export const GATES: Readonly<Record<Phase, readonly Gate[]>> = {
       min: 1,
       hint: 'the fast path is broken at the pod where it is 0',
     },
-    HTTP_ERRORS,
+    API_ERRORS,
   ],
 };
 

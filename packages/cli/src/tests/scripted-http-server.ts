@@ -28,7 +28,7 @@ export class ScriptedHttpServer {
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
         const { url: path = '', headers } = request;
-        const body = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>;
+        const body = JSON.parse(Buffer.concat(chunks).toString() || '{}') as Record<string, unknown>;
         this.calls.push({ path, authorization: headers.authorization, body });
         const answer = this.#script.shift() ?? { status: 500, body: 'the script has ended' };
         if (answer.cut) return void response.destroy();

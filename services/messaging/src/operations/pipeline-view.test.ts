@@ -47,7 +47,7 @@ describe('what is red', () => {
     ],
     [
       'Redis gone',
-      { stream: undefined },
+      { stream: undefined, pods: [pod({ reasons: ['redis_unreachable'] })] },
       { stream: 'down', dispatcher: 'degraded', consumer: 'degraded', hub: 'degraded' },
     ],
     [
@@ -109,13 +109,23 @@ describe('what is red', () => {
     [
       'Redis cut off from the pod that is asked alone',
       { stream: undefined, pods: [pod({ reasons: ['redis_unreachable'] }), pod({ name: 'two' })] },
-      { stream: 'degraded', dispatcher: 'degraded', consumer: 'degraded', hub: 'degraded' },
+      { stream: 'degraded', dispatcher: 'degraded', consumer: 'degraded' },
+    ],
+    [
+      'Redis cut off from whoever looks from outside, and not from the only pod',
+      { stream: undefined, isOutsider: true },
+      { stream: 'degraded' },
+    ],
+    [
+      'Redis cut off from whoever looks from outside, and from every pod',
+      { stream: undefined, isOutsider: true, pods: [pod({ reasons: ['redis_unreachable'] })] },
+      { stream: 'down', dispatcher: 'degraded', consumer: 'degraded', hub: 'degraded' },
     ],
     ['a Redis that was not named to whoever looks', { stream: 'not_named' }, { stream: 'off' }],
     [
       'a Redis that was not named, and that no pod reaches',
       { stream: 'not_named', pods: [pod({ reasons: ['redis_unreachable'] })] },
-      { stream: 'down' },
+      { stream: 'down', hub: 'degraded' },
     ],
     [
       'a Redis that was not named, with entries that nobody reads',

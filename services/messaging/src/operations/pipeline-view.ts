@@ -37,6 +37,8 @@ export interface PipelineInputs {
   readonly stream: StreamState | 'not_named' | undefined;
   /** What operators have paused. */
   readonly paused: readonly ControlledStage[];
+  /** Whoever looks is none of the pods. */
+  readonly isOutsider?: boolean;
 }
 
 interface Finding {
@@ -50,10 +52,12 @@ const WELL: Finding = { health: 'ok', cause: null };
  * The stages as the console draws them. Red (`down`) is the stage where the trouble is: whoever only waits for a
  * store that is down, or for a stage that an operator has paused, is `degraded` and says for whom. Pure.
  */
-export function viewStages(inputs: PipelineInputs): Stage[] {
-  const { rates, outbox, pods } = inputs;
-  const stream = inputs.stream === 'not_named' ? undefined : inputs.stream;
+export function viewStages(seen: PipelineInputs): Stage[] {
+  const { rates, outbox, pods } = seen;
+  const stream = seen.stream === 'not_named' ? undefined : seen.stream;
   const alive = pods.filter(({ isGone }) => !isGone).map(({ figures }) => figures);
+  // That an outsider does not reach Redis says nothing of the stages, which do.
+  const inputs: PipelineInputs = isCutOffAlone(seen, alive) ? { ...seen, stream: 'not_named' } : seen;
   const dispatching = alive.filter((pod) => pod.dispatcher).length;
   const consuming = alive.filter((pod) => pod.consumer).length;
   const slow = total(alive, (pod) => pod.slowConnections);
@@ -83,7 +87,7 @@ export function viewStages(inputs: PipelineInputs): Stage[] {
       backlog: outbox?.pending ?? null,
       pods: dispatching,
     }),
-    of('stream', streamFinding(inputs, alive), {
+    of('stream', streamFinding(seen, alive), {
       rate: rates.published,
       lag_seconds: stream?.oldestUnreadSeconds ?? null,
       backlog: stream?.length ?? null,
@@ -141,13 +145,15 @@ function dispatcherFinding(inputs: PipelineInputs, alive: readonly PodFigures[])
   return isLate ? degraded(late) : WELL;
 }
 
-function streamFinding({ stream }: PipelineInputs, alive: readonly PodFigures[]): Finding {
-  const cut = alive.filter(({ reasons }) => reasons.includes('redis_unreachable'));
+function streamFinding(inputs: PipelineInputs, alive: readonly PodFigures[]): Finding {
+  const { stream } = inputs;
+  const cut = cutOffRedis(alive);
   if (stream === 'not_named') {
     if (cut.length === 0) return { health: 'off', cause: 'not named: set REDIS_URL or --redis-url' };
     const cause = `Redis does not answer ${names(cut)}`;
     return cut.length === alive.length ? down(cause) : degraded(cause);
   }
+  if (isCutOffAlone(inputs, alive)) return degraded('Redis does not answer from here; pods still reach it');
   if (stream === undefined) {
     return cut.length < alive.length && alive.length > 1
       ? degraded('Redis does not answer the pod that shows this; others still reach it')
@@ -176,11 +182,12 @@ function consumerFinding(inputs: PipelineInputs, alive: readonly PodFigures[]): 
   return isLate ? degraded(late) : WELL;
 }
 
-function hubFinding({ stream, rates, paused }: PipelineInputs, alive: readonly PodFigures[]): Finding {
+function hubFinding({ rates, paused }: PipelineInputs, alive: readonly PodFigures[]): Finding {
   if (paused.includes('delivery'))
     return { health: 'paused', cause: 'an operator has paused delivery: clients stay connected, and wait' };
   if (rates.missing > 0) return down('rows are missing from the log: clients are told of gaps');
-  if (stream === undefined) return degraded('the slow path delivers');
+  if (alive.length > 0 && cutOffRedis(alive).length === alive.length)
+    return degraded('the slow path delivers');
   const deaf = alive.filter(({ busHeard }) => !busHeard);
   if (deaf.length > 0) {
     const cause = `no subscriptions on ${names(deaf)}: the slow path delivers`;
@@ -219,6 +226,14 @@ function stageFault(
   if (stuck.length === 0) return undefined;
   const cause = `its loop makes no progress on ${names(stuck)}`;
   return stuck.length === doing.length ? down(cause) : degraded(cause);
+}
+
+function isCutOffAlone({ stream, isOutsider }: PipelineInputs, alive: readonly PodFigures[]): boolean {
+  return isOutsider === true && stream === undefined && cutOffRedis(alive).length < alive.length;
+}
+
+function cutOffRedis(alive: readonly PodFigures[]): PodFigures[] {
+  return alive.filter(({ reasons }) => reasons.includes('redis_unreachable'));
 }
 
 function streamRefuses(stream: PipelineInputs['stream']): boolean {

@@ -32,6 +32,7 @@ export class PipelineWatch {
   readonly #controls: Pick<ControlWatch, 'paused'>;
   readonly #clock: Clock;
   readonly #pod: string;
+  readonly #isOutsider: boolean;
   readonly #epoch: () => number;
   readonly #outbox: Probe<OutboxState>;
   readonly #stream: Probe<StreamState> | undefined;
@@ -44,6 +45,8 @@ export class PipelineWatch {
     controls: Pick<ControlWatch, 'paused'>;
     clock: Clock;
     pod: string;
+    /** Left out: `pod` is one. */
+    isOutsider?: boolean;
     epoch: () => number;
   }) {
     this.#fleet = options.fleet;
@@ -51,6 +54,7 @@ export class PipelineWatch {
     this.#controls = options.controls;
     this.#clock = options.clock;
     this.#pod = options.pod;
+    this.#isOutsider = options.isOutsider === true;
     this.#epoch = options.epoch;
     this.#outbox = new Probe(this.#clock, () => this.#probes.outbox());
     const { stream } = options.probes;
@@ -101,7 +105,14 @@ export class PipelineWatch {
       at: formatTime(this.#clock.now()),
       answered_by: this.#pod,
       epoch: this.#epoch(),
-      stages: viewStages({ pods, rates, outbox, stream: seen, paused: this.#controls.paused }),
+      stages: viewStages({
+        pods,
+        rates,
+        outbox,
+        stream: seen,
+        paused: this.#controls.paused,
+        isOutsider: this.#isOutsider,
+      }),
       stores: {
         outbox:
           outbox === undefined
