@@ -143,6 +143,10 @@ export class Device {
     for (const message of client.outbox) this.#tellOutgoing(message);
     client.on('outgoing', (message) => this.#tellOutgoing(message));
     client.on('status', (status) => this.#tellStatus(status));
+    // A server that is away, which the status tells, is a part of the demonstration.
+    client.on('error', (error) => {
+      if (!error.retryable) console.error(error);
+    });
     client.on('caughtUp', () => this.#receipts.due());
     const left = new Set<string>();
     client.on('member', ({ conversationId, change }) => {
