@@ -182,11 +182,12 @@ function consumerFinding(inputs: PipelineInputs, alive: readonly PodFigures[]): 
   return isLate ? degraded(late) : WELL;
 }
 
-function hubFinding({ rates, paused }: PipelineInputs, alive: readonly PodFigures[]): Finding {
+function hubFinding({ stream, rates, paused }: PipelineInputs, alive: readonly PodFigures[]): Finding {
   if (paused.includes('delivery'))
     return { health: 'paused', cause: 'an operator has paused delivery: clients stay connected, and wait' };
   if (rates.missing > 0) return down('rows are missing from the log: clients are told of gaps');
-  if (alive.length > 0 && cutOffRedis(alive).length === alive.length)
+  const isAloneAndCutOff = stream === undefined && alive.length <= 1;
+  if (isAloneAndCutOff || (alive.length > 0 && cutOffRedis(alive).length === alive.length))
     return degraded('the slow path delivers');
   const deaf = alive.filter(({ busHeard }) => !busHeard);
   if (deaf.length > 0) {

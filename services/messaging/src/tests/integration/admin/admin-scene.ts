@@ -1,3 +1,6 @@
+import type { Pipeline } from '@sanctum/protocol/admin';
+import { expect } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
 import { expectStatus, HttpClient } from '../../support/http-client.ts';
 import type { Pod } from '../../support/pod.ts';
 import { mintToken } from '../../support/tokens.ts';
@@ -21,6 +24,13 @@ export class Operator {
   async send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T> {
     const answer = await this.http.request<T>(method, `/admin/v1${path}`, body === undefined ? {} : { body });
     return expectStatus(answer, 200, 201, 202);
+  }
+
+  /** A pod that has just begun may be unknown to the others for a moment. */
+  async untilSeen(pods: number): Promise<void> {
+    await eventually(async () => {
+      expect((await this.get<Pipeline>('/pipeline')).pods).toHaveLength(pods);
+    });
   }
 
   close(): void {

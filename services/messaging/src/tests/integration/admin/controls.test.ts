@@ -15,6 +15,7 @@ beforeAll(async () => {
   scene = await Scene.begin();
   pods = [await scene.pod(), await scene.pod()];
   operator = await operatorOf(pods[0]!);
+  await operator.untilSeen(pods.length);
 });
 afterAll(async () => {
   operator.close();
