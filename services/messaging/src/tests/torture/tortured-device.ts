@@ -77,9 +77,10 @@ export class TorturedDevice {
         this.#tell(`stopped: ${status.error.code} ${status.error.message}`);
       }
     });
-    client.on('error', ({ code, message, cause }) =>
-      this.#tell(`${code} ${message}: ${cause instanceof Error ? cause.message : ''}`),
-    );
+    // That a pod is away is what is done to it.
+    client.on('error', ({ code, message, cause, retryable }) => {
+      if (!retryable) this.#tell(`${code} ${message}: ${cause instanceof Error ? cause.message : ''}`);
+    });
     client.on('gap', ({ from, to, reason }) => this.#tell(`a gap from ${from} to ${to}: ${reason}`));
     client.on('reset', () => this.#tell('a reset that nobody caused'));
     client.on('outgoing', ({ state }) => {
