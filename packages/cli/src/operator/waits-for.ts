@@ -4,12 +4,11 @@ import type { Stores } from './stores.ts';
 
 /** Says why messages that are set to be sent again wait: a stage on their way is paused, or no living pod does it. */
 export async function noteWhatTheyWaitFor(
-  { pool, podTable, fleet }: Pick<Stores, 'pool' | 'podTable' | 'fleet'>,
+  { pool, fleet }: Pick<Stores, 'pool' | 'fleet'>,
   output: Pick<Output, 'note'>,
 ): Promise<void> {
   const controls = await new PostgresOperatorLog(pool).controls();
   const paused = controls.filter((control) => control.paused).map(({ stage }) => stage);
-  for (const { figures, ageMs } of await podTable.read()) fleet.hear(figures, ageMs);
   const alive = fleet.alive();
   for (const stage of ['dispatcher', 'consumer'] as const) {
     if (paused.includes(stage)) output.note(`the ${stage} is paused: they wait until it runs`);

@@ -48,6 +48,7 @@ export interface LinkOptions {
  * whichever way comes first, hands on nothing after that, and is never used again.
  */
 export class Link {
+  // Declared alone, as they are set by the constructor: fields cost bytes of what every page loads.
   declare readonly ready: Promise<ReadyFrame>;
   declare readonly goaway: Promise<GoawayFrame>;
   declare readonly ended: Promise<LinkEnd>;

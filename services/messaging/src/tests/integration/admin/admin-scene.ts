@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type { Pipeline } from '@sanctum/protocol/admin';
 import { expect } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { expectStatus, HttpClient } from '../../support/http-client.ts';
 import type { Pod } from '../../support/pod.ts';
+import type { Scene } from '../../support/scene.ts';
 import { mintToken } from '../../support/tokens.ts';
 
 /** The admin API as an operator. */
@@ -36,4 +38,16 @@ export class Operator {
   close(): void {
     this.http.close();
   }
+}
+
+/** A pod called `mute` that lives and says nothing; its instance. */
+export async function addMutePod(scene: Scene): Promise<string> {
+  const instance = randomUUID();
+  await scene.sql(
+    `INSERT INTO messaging.pod_figures (instance, seen_at, figures)
+     SELECT $1::uuid, now() + INTERVAL '1 hour', figures || jsonb_build_object('instance', $1::text, 'name', 'mute')
+     FROM messaging.pod_figures LIMIT 1`,
+    [instance],
+  );
+  return instance;
 }

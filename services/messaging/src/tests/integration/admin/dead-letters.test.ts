@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import type { Pod } from '../../support/pod.ts';
 import { Scene, STREAM } from '../../support/scene.ts';
-import { operatorOf, type Operator } from './admin-scene.ts';
+import { addMutePod, operatorOf, type Operator } from './admin-scene.ts';
 
 /** What no answer of the admin API may hold. */
 const MARKER = 'bWFya2VyLW1hcmtlcg==';
@@ -232,14 +232,7 @@ describe('a replay', () => {
       from: 4,
       to: 7,
     });
-    // A pod lives that says nothing.
-    const mute = randomUUID();
-    await scene.sql(
-      `INSERT INTO messaging.pod_figures (instance, seen_at, figures)
-       SELECT $1::uuid, now() + INTERVAL '1 hour', figures || jsonb_build_object('instance', $1::text, 'name', 'mute')
-       FROM messaging.pod_figures LIMIT 1`,
-      [mute],
-    );
+    const mute = await addMutePod(scene);
     expect(await operator.send<JobEstimate>('POST', '/replays', { ...body, dry_run: true })).toMatchObject({
       clients: 1,
       pods_missing: ['mute'],

@@ -8,7 +8,7 @@ import type { Pod } from '../../support/pod.ts';
 import { Scene } from '../../support/scene.ts';
 import { TestClient } from '../../support/test-client.ts';
 import { mintToken } from '../../support/tokens.ts';
-import { operatorOf, type Operator } from './admin-scene.ts';
+import { addMutePod, operatorOf, type Operator } from './admin-scene.ts';
 
 /** The contract: connections close within this, on every pod. */
 const CLOSED_WITHIN_MS = 2000;
@@ -97,13 +97,7 @@ it('of a login: it alone ends, for good', async () => {
 });
 
 it('says which pods did not answer how many connections they have', async () => {
-  const mute = randomUUID();
-  await scene.sql(
-    `INSERT INTO messaging.pod_figures (instance, seen_at, figures)
-     SELECT $1::uuid, now() + INTERVAL '1 hour', figures || jsonb_build_object('instance', $1::text, 'name', 'mute')
-     FROM messaging.pod_figures LIMIT 1`,
-    [mute],
-  );
+  const mute = await addMutePod(scene);
   expect(await operator.send<Revoked>('POST', '/revocations', { sid: 'unknown' })).toMatchObject({
     connections: 0,
     pods_missing: ['mute'],
